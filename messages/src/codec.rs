@@ -1,0 +1,195 @@
+//! The wire format of entries and envelopes: bincode in a versioned, checksummed envelope. The only file that names bincode.
+//!
+//! A record is `b'O'`, the kind (u8), the version of the kind's schema (u16), the payload's length (u32), a CRC-32C of
+//! kind, version, length and payload (u32), then the payload, all little-endian. bincode is not self-describing: a
+//! schema that changes gets a new version and an upcaster from the old one, and enums grow only at the end.
+
+use crate::entry::{Entry, Record};
+use crate::envelope::Envelope;
+use crate::id::Kind;
+use serde::{Serialize, de::DeserializeOwned};
+
+/// The first byte of a record.
+const MAGIC: u8 = b'O';
+/// Bytes before the payload.
+pub const HEADER_BYTES: usize = 12;
+/// The longest payload, in bytes. A longer one is refused on both sides.
+pub const PAYLOAD_BYTES_MAX: usize = 16 << 20;
+/// The kind number of an [`Envelope`]; entries have the number of their actor's [`Kind`].
+const ENVELOPE: u8 = 100;
+
+/// Why bytes are not what they should be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CodecError {
+    /// There are fewer bytes than the header announces.
+    #[error("record is cut short: {have} bytes of {need}")]
+    Short {
+        /// Bytes at hand.
+        have: usize,
+        /// Bytes needed.
+        need: usize,
+    },
+    /// It does not begin like a record.
+    #[error("not a record: begins with byte {0:#04x}")]
+    Magic(u8),
+    /// The checksum is wrong: the bytes were damaged.
+    #[error("record is damaged: its checksum does not match")]
+    Checksum,
+    /// It is longer than any record may be.
+    #[error("record of {0} bytes is longer than the limit of {PAYLOAD_BYTES_MAX}")]
+    Long(usize),
+    /// A kind or version this build does not know.
+    #[error("record of kind {kind} and version {version} is not known to this build; use a newer one")]
+    Unknown {
+        /// The kind's number.
+        kind: u8,
+        /// The version.
+        version: u16,
+    },
+    /// The payload does not decode.
+    #[error("record of kind {kind} and version {version} does not decode: {cause}")]
+    Payload {
+        /// The kind's number.
+        kind: u8,
+        /// The version.
+        version: u16,
+        /// What the decoder said.
+        cause: String,
+    },
+}
+
+fn config() -> impl bincode::config::Config {
+    bincode::config::standard().with_limit::<PAYLOAD_BYTES_MAX>()
+}
+
+/// The bytes of any value, without a header.
+///
+/// # Panics
+/// Never for the types of this crate: they contain nothing that bincode cannot write.
+pub fn encode_bare<T: Serialize>(value: &T) -> Vec<u8> {
+    bincode::serde::encode_to_vec(value, bincode::config::standard())
+        .unwrap_or_else(|error| panic!("a value of ours could not be written: {error}"))
+}
+
+/// A value from bytes without a header; every byte must be used.
+///
+/// # Errors
+/// A sentence, when the bytes are not exactly such a value.
+pub fn decode_bare<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    match bincode::serde::decode_from_slice(bytes, config()) {
+        Ok((value, used)) if used == bytes.len() => Ok(value),
+        Ok((_, used)) => Err(format!("{} bytes are left over", bytes.len() - used)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The version of a kind's schema that this build writes.
+pub const fn version(kind: Kind) -> u16 {
+    match kind {
+        Kind::Job | Kind::Node | Kind::Scheduler | Kind::Route | Kind::Rollout | Kind::Policy => 1,
+    }
+}
+
+fn seal(kind: u8, version: u16, payload: &[u8], out: &mut Vec<u8>) {
+    let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+    let start = out.len();
+    out.push(MAGIC);
+    out.push(kind);
+    out.extend_from_slice(&version.to_le_bytes());
+    out.extend_from_slice(&length.to_le_bytes());
+    let sum = crc32c::crc32c_append(crc32c::crc32c(&out[start + 1..]), payload);
+    out.extend_from_slice(&sum.to_le_bytes());
+    out.extend_from_slice(payload);
+}
+
+/// Kind, version, payload, and what follows the record.
+type Opened<'a> = (u8, u16, &'a [u8], &'a [u8]);
+
+fn open(bytes: &[u8]) -> Result<Opened<'_>, CodecError> {
+    let short = |need| CodecError::Short { have: bytes.len(), need };
+    let header = bytes.first_chunk::<HEADER_BYTES>().ok_or(short(HEADER_BYTES))?;
+    let [magic, kind, v0, v1, l0, l1, l2, l3, s0, s1, s2, s3] = *header;
+    if magic != MAGIC {
+        return Err(CodecError::Magic(magic));
+    }
+    let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
+    if length > PAYLOAD_BYTES_MAX {
+        return Err(CodecError::Long(length));
+    }
+    let rest = &bytes[HEADER_BYTES..];
+    let (payload, after) = rest.split_at_checked(length).ok_or(short(HEADER_BYTES + length))?;
+    let sum = crc32c::crc32c_append(crc32c::crc32c(&header[1..8]), payload);
+    if sum != u32::from_le_bytes([s0, s1, s2, s3]) {
+        return Err(CodecError::Checksum);
+    }
+    Ok((kind, u16::from_le_bytes([v0, v1]), payload, after))
+}
+
+/// Appends the record of an entry.
+pub fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
+    let payload = match entry {
+        Entry::Job(record) => encode_bare(record),
+        Entry::Node(record) => encode_bare(record),
+        Entry::Scheduler(record) => encode_bare(record),
+        Entry::Route(record) => encode_bare(record),
+        Entry::Rollout(record) => encode_bare(record),
+        Entry::Policy(record) => encode_bare(record),
+    };
+    seal(entry.kind() as u8, version(entry.kind()), &payload, out);
+}
+
+/// The entry at the head of `bytes`, and what follows it.
+///
+/// # Errors
+/// When the bytes are cut short, damaged, or of a kind or version this build does not know.
+pub fn decode_entry(bytes: &[u8]) -> Result<(Entry, &[u8]), CodecError> {
+    let (number, version, payload, rest) = open(bytes)?;
+    let unknown = CodecError::Unknown { kind: number, version };
+    let kind = Kind::from_number(number).ok_or(unknown.clone())?;
+    if version != self::version(kind) {
+        return Err(unknown);
+    }
+    let entry = match kind {
+        Kind::Job => Entry::Job(record(number, version, payload)?),
+        Kind::Node => Entry::Node(record(number, version, payload)?),
+        Kind::Scheduler => Entry::Scheduler(record(number, version, payload)?),
+        Kind::Route => Entry::Route(record(number, version, payload)?),
+        Kind::Rollout => Entry::Rollout(record(number, version, payload)?),
+        Kind::Policy => Entry::Policy(record(number, version, payload)?),
+    };
+    Ok((entry, rest))
+}
+
+fn record<M: DeserializeOwned, E: DeserializeOwned>(
+    kind: u8,
+    version: u16,
+    payload: &[u8],
+) -> Result<Record<M, E>, CodecError> {
+    decode_bare(payload).map_err(|cause| CodecError::Payload { kind, version, cause })
+}
+
+/// The version of [`Envelope`] that this build writes.
+const ENVELOPE_VERSION: u16 = 1;
+
+/// The record of an envelope, for a bus.
+pub fn encode_envelope(envelope: &Envelope) -> Vec<u8> {
+    let mut out = Vec::new();
+    seal(ENVELOPE, ENVELOPE_VERSION, &encode_bare(envelope), &mut out);
+    out
+}
+
+/// The envelope that `bytes` are, exactly.
+///
+/// # Errors
+/// As [`decode_entry`]; also when anything follows it.
+pub fn decode_envelope(bytes: &[u8]) -> Result<Envelope, CodecError> {
+    let (kind, version, payload, rest) = open(bytes)?;
+    if kind != ENVELOPE || version != ENVELOPE_VERSION {
+        return Err(CodecError::Unknown { kind, version });
+    }
+    let fail = |cause| CodecError::Payload { kind, version, cause };
+    if !rest.is_empty() {
+        return Err(fail(format!("{} bytes follow it", rest.len())));
+    }
+    decode_bare(payload).map_err(fail)
+}

@@ -1,0 +1,5 @@
+//! The manifest: what a person declares.
+
+mod model;
+
+pub use model::*;

@@ -1,0 +1,1 @@
+//! The subjects of the bus, as a type that prints and parses.
