@@ -1,1 +1,19 @@
-//! placeholder
+//! Who decides: one folder per actor, the cell that runs any of them, the shard that runs many cells, and the journal.
+//!
+//! Everything here is pure and synchronous. Time, identity and randomness arrive in the [`behavior::Turn`]; what should
+//! happen is returned. The live host, the planner and the simulator drive the very same code.
+
+pub mod behavior;
+pub mod cast;
+pub mod cell;
+pub mod fold;
+pub mod mutant;
+pub mod ports;
+pub mod shard;
+
+pub mod job;
+pub mod node;
+pub mod policy;
+pub mod rollout;
+pub mod route;
+pub mod scheduler;

@@ -8,12 +8,16 @@
 //! | 2 | shard |
 //! | 2 | flags: 1 = a claim, which has no entries |
 //! | 8 | epoch of the writer |
-//! | 8 | sequence within the shard, from 1 |
-//! | 32 | SHA-256 of the shard's frame before, zero for the first |
+//! | 8 | sequence within the shard, from 1; zero in a claim |
+//! | 32 | the shard's chain before this frame; zero in a claim |
 //! | 4 | number of entries |
 //! | 4 | length of what follows |
 //! | n | the entries' records |
 //! | 4 | CRC-32C of everything before |
+//!
+//! The chain of a shard begins with zeros; each frame turns it into the SHA-256 of the chain before and the frame's
+//! bytes. A claim is written without knowing what came last, so it names no chain itself, but it takes part in the
+//! chain, and the next frame of entries seals it.
 
 use crate::codec::{CodecError, decode_entry, encode_entry};
 use crate::entry::Entry;
@@ -28,7 +32,7 @@ pub const TRAILER_BYTES: usize = 4;
 pub const ENTRIES_BYTES_MAX: usize = 32 << 20;
 const CLAIM: u16 = 1;
 
-/// The hash of a frame, by which the next one names it.
+/// The running hash of all frames of a shard.
 pub type Hash = [u8; 32];
 
 /// What a frame says of itself.
@@ -40,9 +44,9 @@ pub struct FrameHead {
     pub claim: bool,
     /// The epoch of the writer.
     pub epoch: u64,
-    /// Its place in the shard, from 1.
+    /// Its place in the shard, claims counted, from 1; zero in a claim.
     pub sequence: u64,
-    /// The hash of the shard's frame before.
+    /// The chain before it; zero in a claim.
     pub previous: Hash,
     /// How many entries.
     pub count: u32,
@@ -102,9 +106,9 @@ pub fn encode(head: &FrameHead, entries: &[Entry]) -> Vec<u8> {
     out
 }
 
-/// The hash of a whole frame.
-pub fn hash(frame: &[u8]) -> Hash {
-    Sha256::digest(frame).into()
+/// The chain after a frame.
+pub fn chain(previous: &Hash, frame: &[u8]) -> Hash {
+    Sha256::new().chain_update(previous).chain_update(frame).finalize().into()
 }
 
 fn word<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {

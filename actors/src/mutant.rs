@@ -1,0 +1,63 @@
+//! Planted bugs, one at a time, that score the simulator. No normal build contains them.
+
+/// Whether this bug is planted. Always false, and compiled away, without the feature `mutant`.
+#[cfg(not(feature = "mutant"))]
+#[macro_export]
+macro_rules! mutant {
+    ($name:ident) => {
+        false
+    };
+}
+
+/// Whether this bug is planted.
+#[cfg(feature = "mutant")]
+#[macro_export]
+macro_rules! mutant {
+    ($name:ident) => {
+        $crate::mutant::planted($crate::mutant::Mutant::$name)
+    };
+}
+
+#[cfg(feature = "mutant")]
+pub use switch::{Mutant, plant, planted};
+
+#[cfg(feature = "mutant")]
+mod switch {
+    use std::sync::atomic::{AtomicU16, Ordering};
+
+    macro_rules! mutants {
+        ($($(#[$doc:meta])* $name:ident,)*) => {
+            /// A bug that can be planted.
+            #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+            #[repr(u16)]
+            pub enum Mutant {
+                $($(#[$doc])* $name,)*
+            }
+
+            impl Mutant {
+                /// Every planted bug.
+                pub const ALL: &[Self] = &[$(Self::$name),*];
+            }
+        };
+    }
+
+    mutants! {
+        /// The shard releases what an entry says before the entry is durable.
+        ReleaseBeforeDurable,
+        /// A cell takes a second delivery for a new message.
+        ForgetInbox,
+    }
+
+    /// One more than the number of the planted bug; zero for none. Of the whole process: a test plants one.
+    static PLANTED: AtomicU16 = AtomicU16::new(0);
+
+    /// Plants a bug in this process, or none.
+    pub fn plant(mutant: Option<Mutant>) {
+        PLANTED.store(mutant.map_or(0, |mutant| mutant as u16 + 1), Ordering::SeqCst);
+    }
+
+    /// Whether this bug is planted.
+    pub fn planted(mutant: Mutant) -> bool {
+        PLANTED.load(Ordering::Relaxed) == mutant as u16 + 1
+    }
+}
