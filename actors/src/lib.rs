@@ -9,6 +9,7 @@ pub mod cell;
 pub mod fold;
 pub mod mutant;
 pub mod ports;
+pub mod retry;
 pub mod shard;
 
 pub mod job;

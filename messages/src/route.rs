@@ -3,6 +3,8 @@
 use crate::envelope::Endpoint;
 use crate::id::JobId;
 use crate::manifest::RouteSpec;
+use crate::policy::Change;
+use crate::reason::{Reason, Refusal};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -42,4 +44,44 @@ pub enum Message {
 
 /// What the actor records. Grows only at the end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Event {}
+pub enum Event {
+    /// The route is declared anew.
+    Applied {
+        /// The whole of it.
+        spec: RouteSpec,
+    },
+    /// The route serves nothing any more.
+    Removed,
+    /// A job was asked for its endpoints, for the first time. What another job said no longer counts.
+    Subscribed {
+        /// Which job.
+        job: JobId,
+    },
+    /// The job was asked again.
+    SubscriptionRepeated,
+    /// The endpoints have changed.
+    TableChanged {
+        /// The version of the job's word.
+        version: u64,
+        /// Every instance that runs.
+        endpoints: Vec<Endpoint>,
+        /// Revision and percentage of traffic.
+        weights: Vec<(u32, u32)>,
+    },
+    /// There is no healthy endpoint, so requests are answered with an error.
+    WentDark {
+        /// Why.
+        reason: Reason,
+        /// In words.
+        detail: String,
+    },
+    /// There is a healthy endpoint again, or for the first time.
+    LitUp,
+    /// A command was answered so, and is answered so again when it is asked again.
+    Answered {
+        /// The ticket.
+        ticket: u64,
+        /// What was answered.
+        outcome: Result<Change, Refusal>,
+    },
+}

@@ -7,6 +7,9 @@ use crate::reason::Reason;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+/// The site whose scheduler places instances, until jobs can name another.
+pub const DEFAULT_SITE: &str = "local";
+
 /// An instance that needs a place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ask {
