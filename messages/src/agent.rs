@@ -7,6 +7,7 @@ use crate::manifest::Workload;
 use crate::reason::Reason;
 use crate::time::{Span, Timestamp};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// What a node's agent is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +20,12 @@ pub enum Order {
         session: u64,
         /// How long a beat that was answered keeps the lease, from the moment the beat was sent.
         lease: Span,
+        /// The boot that the hello named.
+        boot: Uuid,
+        /// When that hello was sent, as it said. An agent heeds only answers to hellos of its own.
+        hello_at: Timestamp,
+        /// Desired state of an older version than this is out of date.
+        desired: u64,
     },
     /// The answer to a beat: the lease is renewed from `sent_at`.
     BeatHeard {

@@ -1,6 +1,6 @@
 //! What a node is told.
 
-use crate::agent::Observation;
+use crate::agent::{Ended, Observation};
 use crate::id::{InstanceId, JobId};
 use crate::manifest::Workload;
 use crate::reason::Reason;
@@ -57,6 +57,8 @@ pub enum Message {
         spec: NodeSpec,
         /// Changes with every boot of the machine.
         boot: Uuid,
+        /// When it was sent, by the machine's monotonic clock. Grows with every hello and report of a boot.
+        sent_at: Timestamp,
         /// Every instance of which there is something on the machine, and what is seen of it.
         seen: Vec<(InstanceId, Observation)>,
     },
@@ -64,7 +66,7 @@ pub enum Message {
     Report {
         /// The epoch the agent was welcomed with.
         epoch: u64,
-        /// Grows with every report.
+        /// Its place among the hellos and reports of this boot: grows on the scale of `Hello`'s `sent_at`.
         report: u64,
         /// What is seen of each instance that changed since the last report that was heard.
         observations: Vec<(InstanceId, Observation)>,
@@ -219,4 +221,110 @@ impl LeaseTerms {
 
 /// What the actor records. Grows only at the end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Event {}
+pub enum Event {
+    /// An agent said hello and was accepted: the node is joined, or back.
+    Welcomed {
+        /// What the machine is.
+        spec: NodeSpec,
+        /// Its boot.
+        boot: Uuid,
+        /// When the hello was sent, by the machine's monotonic clock.
+        sent_at: Timestamp,
+        /// The epoch from now on.
+        epoch: u64,
+        /// The session that begins.
+        session: u64,
+    },
+    /// It was not heard in time. What it runs may still run.
+    Suspected {
+        /// The session that fell silent.
+        session: u64,
+        /// When it was last heard, by the host's clock.
+        heard: Timestamp,
+    },
+    /// The lease has run out as well: it was given up. Its claims are released one by one, in the same entry.
+    GivenUp,
+    /// A claim was accepted.
+    Claimed {
+        /// The claim.
+        claim: ClaimSpec,
+    },
+    /// A claim was refused.
+    ClaimRefused {
+        /// Which instance.
+        instance: InstanceId,
+        /// Its job.
+        job: JobId,
+        /// Why.
+        because: Reason,
+    },
+    /// The instance may run from now on.
+    StartAllowed {
+        /// Which instance.
+        instance: InstanceId,
+    },
+    /// The instance is to stop.
+    StopAsked {
+        /// Which instance.
+        instance: InstanceId,
+        /// Why.
+        because: Reason,
+    },
+    /// Something new was seen of an instance.
+    Observed {
+        /// Which instance.
+        instance: InstanceId,
+        /// What was seen.
+        observation: Observation,
+    },
+    /// A report that said something new was taken in; older ones count no more.
+    ReportTaken {
+        /// The report's number.
+        report: u64,
+    },
+    /// A claim is gone for good, or there never was one: nothing of the instance runs or will ever run here.
+    Released {
+        /// Which instance.
+        instance: InstanceId,
+        /// Its job.
+        job: JobId,
+        /// How it ended.
+        ended: Ended,
+    },
+    /// A job took in what it was told of an instance.
+    Noted {
+        /// Which instance.
+        instance: InstanceId,
+        /// Up to this version.
+        version: u64,
+    },
+    /// The scheduler took in the view.
+    ViewNoted {
+        /// Up to this version.
+        version: u64,
+    },
+    /// The agent took in desired state.
+    Reconciled {
+        /// Up to this version.
+        version: u64,
+    },
+    /// An operator wants nothing new on it.
+    Cordoned {
+        /// The ticket of the command.
+        ticket: u64,
+    },
+    /// An operator lets it take new claims again.
+    Uncordoned {
+        /// The ticket of the command.
+        ticket: u64,
+    },
+    /// An operator wants it empty.
+    DrainBegan {
+        /// The ticket of the command.
+        ticket: u64,
+    },
+    /// The drain is over: nothing is left on it.
+    Drained,
+    /// What was owed for too long was said again.
+    Reminded,
+}
