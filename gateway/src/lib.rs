@@ -1,1 +1,3 @@
-//! placeholder
+//! Where the world meets Orrery: its API, proxies, agent, console and command line.
+
+pub mod driver;

@@ -1,1 +1,11 @@
-fn main() {}
+//! The `orrery` command.
+
+use std::ffi::OsString;
+
+fn main() {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    // Before anything else: a supervisor must stay small, and starts no runtime.
+    if arguments.first().is_some_and(|argument| argument == "shim") {
+        std::process::exit(gateway::driver::shim_main(&arguments[1..]));
+    }
+}
