@@ -13,6 +13,7 @@ pub mod job;
 pub mod manifest;
 pub mod node;
 pub mod policy;
+pub mod quantity;
 pub mod reason;
 pub mod resources;
 pub mod rollout;

@@ -1,5 +1,6 @@
 //! Time as integers: a point ([`Timestamp`]) and a length ([`Span`]), both in microseconds.
 
+use crate::quantity::QuantityError;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -39,6 +40,14 @@ impl Span {
         self.0 / 1_000
     }
 
+    /// Reads a span as people write it: `500ms`, `10s`, `1m30s`.
+    ///
+    /// # Errors
+    /// When it is not one, has no unit, or does not fit.
+    pub fn parse(text: &str) -> Result<Self, QuantityError> {
+        crate::quantity::span(text)
+    }
+
     /// This span `count` times over.
     pub const fn times(self, count: u64) -> Self {
         Self(self.0.saturating_mul(count))
@@ -50,6 +59,7 @@ impl fmt::Display for Span {
         match self.0 {
             us if us < 1_000 => write!(out, "{us}us"),
             us if us < 1_000_000 => write!(out, "{}ms", us / 1_000),
+            us if us < 60_000_000 && us % 1_000_000 < 100_000 => write!(out, "{}s", us / 1_000_000),
             us if us < 60_000_000 => write!(out, "{}.{}s", us / 1_000_000, us / 100_000 % 10),
             us => write!(out, "{}m{:02}s", us / 60_000_000, us / 1_000_000 % 60),
         }

@@ -4,6 +4,7 @@ use crate::resources::Resources;
 use crate::time::Span;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// A whole manifest: one realm, its jobs and its routes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,6 +141,28 @@ pub struct Tag {
     pub value: Option<String>,
     /// Whether the node must not have it.
     pub negated: bool,
+}
+
+impl Tag {
+    /// Reads a tag as it is written; nothing when it is not one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (negated, rest) = text.strip_prefix('!').map_or((false, text), |rest| (true, rest));
+        let (key, value) = rest.split_once('=').map_or((rest, None), |(key, value)| (key, Some(value)));
+        let word = |word: &str| {
+            let letter = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.' | '/');
+            (1..=63).contains(&word.len()) && word.chars().all(letter)
+        };
+        let sound = word(key) && value.is_none_or(word);
+        sound.then(|| Self { key: key.into(), value: value.map(str::to_owned), negated })
+    }
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(if self.negated { "!" } else { "" })?;
+        out.write_str(&self.key)?;
+        self.value.iter().try_for_each(|value| write!(out, "={value}"))
+    }
 }
 
 /// Attraction to, or repulsion from, the instances of a job.
