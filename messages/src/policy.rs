@@ -1,5 +1,7 @@
 //! What a realm's policy is told: every command from outside enters here, is judged, recorded and passed on.
 
+use crate::envelope::{Address, MessageId};
+use crate::id::ActorId;
 use crate::manifest::Manifest;
 use crate::reason::Refusal;
 use crate::resources::Resources;
@@ -198,4 +200,76 @@ pub struct Answer {
 
 /// What the actor records. Grows only at the end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Event {}
+pub enum Event {
+    /// A command was judged and is being dealt with.
+    Accepted {
+        /// The ticket under which others answer.
+        ticket: u64,
+        /// The message it came in.
+        id: MessageId,
+        /// Who waits for the answer.
+        client: Address,
+        /// The realm's name.
+        realm: String,
+        /// What to do.
+        request: Request,
+        /// The verdict, in words.
+        verdict: String,
+    },
+    /// The turn of a command has come: the scheduler is asked whether what it declares would fit.
+    CheckBegun {
+        /// The ticket.
+        ticket: u64,
+    },
+    /// What a command declares holds from now on, all of it, and is passed on to the actors it concerns.
+    Admitted {
+        /// The ticket.
+        ticket: u64,
+    },
+    /// Those that have not answered yet were asked again.
+    AskedAgain {
+        /// The ticket.
+        ticket: u64,
+    },
+    /// An actor took its part of a command in, or refused it.
+    Settled {
+        /// The ticket.
+        ticket: u64,
+        /// Which actor.
+        by: ActorId,
+        /// What became of it.
+        outcome: Result<Change, Refusal>,
+    },
+    /// A command was answered, for good.
+    Answered {
+        /// The ticket.
+        ticket: u64,
+        /// The message it came in.
+        id: MessageId,
+        /// The verdict, in words.
+        verdict: String,
+        /// The answer.
+        outcome: Result<Answer, Refusal>,
+    },
+    /// The realm's policy was replaced.
+    PolicySet {
+        /// The realm's name.
+        realm: String,
+        /// Cedar policies.
+        text: String,
+        /// How it is applied.
+        mode: Mode,
+    },
+    /// The realm's quota was replaced.
+    QuotaSet {
+        /// The most the realm may use.
+        quota: Option<Quota>,
+    },
+    /// The scheduler took the rules of this version in.
+    RulesNoted {
+        /// The version.
+        version: u64,
+    },
+    /// The rules were sent to the scheduler again.
+    RulesSent,
+}

@@ -4,6 +4,7 @@ use crate::id::{InstanceId, JobId, NodeId, PolicyId};
 use crate::manifest::{JobSpec, Place, Workload};
 use crate::node::NodeView;
 use crate::reason::Reason;
+use crate::resources::Resources;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -98,7 +99,7 @@ pub enum Message {
 /// Why an instance cannot be placed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unplaceable {
-    /// The most permanent reason.
+    /// What struck out the node that came nearest; for each node it is the most permanent reason that counts.
     pub reason: Reason,
     /// One sentence.
     pub message: String,
@@ -162,4 +163,84 @@ pub struct Term {
 
 /// What the actor records. Grows only at the end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Event {}
+pub enum Event {
+    /// What the instances of a revision of a job need became known, or changed.
+    Learned {
+        /// Which job.
+        job: JobId,
+        /// Its realm's name.
+        realm: String,
+        /// Its name.
+        name: String,
+        /// The revision.
+        revision: u32,
+        /// Whether it must never run twice.
+        exclusive: bool,
+        /// What an instance runs and needs.
+        workload: Workload,
+        /// Where it may and should be.
+        place: Place,
+    },
+    /// An instance was given a place; the room is held until the node's own view shows the claim.
+    Placed {
+        /// Which job.
+        job: JobId,
+        /// What was asked.
+        ask: Ask,
+        /// What it takes.
+        resources: Resources,
+        /// How it was decided.
+        decision: Decision,
+    },
+    /// No node can take an instance now. It is tried again at every change.
+    Unplaced {
+        /// Which job.
+        job: JobId,
+        /// What was asked.
+        ask: Ask,
+        /// How it was decided.
+        decision: Decision,
+    },
+    /// An instance needs no place any more.
+    Withdrawn {
+        /// Which instance.
+        instance: InstanceId,
+    },
+    /// A node said what it is and holds.
+    Viewed {
+        /// Which node.
+        node: NodeId,
+        /// The view.
+        view: NodeView,
+    },
+    /// A node refused a claim: the instance waits for another place, not there until that node's view changes.
+    ClaimRefused {
+        /// Which node.
+        node: NodeId,
+        /// Which instance.
+        instance: InstanceId,
+        /// Why.
+        because: Reason,
+    },
+    /// A claim did not show in its node's view in time, and its room is not held any longer.
+    Expired {
+        /// Which instance.
+        instance: InstanceId,
+    },
+    /// Instances that wait were tried again.
+    Retried {
+        /// Where to go on in the queue of those that wait; all were tried when absent.
+        next: Option<u64>,
+    },
+    /// The rules of a realm for placements changed.
+    RulesSet {
+        /// The realm's name.
+        realm: String,
+        /// Grows with every change.
+        version: u64,
+        /// How it is applied.
+        mode: crate::policy::Mode,
+        /// Cedar policies.
+        text: String,
+    },
+}
