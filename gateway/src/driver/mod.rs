@@ -13,8 +13,10 @@
 
 mod cgroups;
 mod environment;
+pub mod health;
 mod launch;
 mod lease;
+mod logs;
 mod moment;
 mod ports;
 mod process;
@@ -44,6 +46,7 @@ use settle::Found;
 pub use environment::{SubstitutionError, port_variable};
 pub use launch::{ExitReason, Launch, LogLimits, Resources, Stream};
 pub use lease::Lease;
+pub use logs::{Line, LogReader};
 pub use moment::{boot_us, wall_us};
 pub use shim::shim_main;
 pub use spawn::StartError;
@@ -234,7 +237,8 @@ impl Driver {
             let status = self.status(&instance)?;
             Ok(Instance { launch: prepared.launch.clone(), ports: prepared.ports.clone(), status })
         };
-        known.into_iter().map(entry).collect()
+        let entries: Result<Vec<Instance>, DriverError> = known.into_iter().map(entry).collect();
+        Ok(entries?.into_iter().filter(|instance| instance.status != Status::Unknown).collect())
     }
 
     /// Starts an instance, once: asked again while it runs, it answers the same.
@@ -290,16 +294,27 @@ impl Driver {
         Some(self.inner.known_directory(instance)?.log(stream))
     }
 
-    /// An instance's environment, for who must run something in it.
-    #[must_use]
-    pub fn environment(&self, instance: &str) -> Option<BTreeMap<String, String>> {
-        self.inner.table().get(instance).map(|known| known.prepared.environment.clone())
+    /// Opens an instance's output for reading: all that is kept, or the last lines of each stream.
+    pub fn logs(
+        &self,
+        instance: &str,
+        streams: &[Stream],
+        last: Option<usize>,
+    ) -> Result<Option<LogReader>, DriverError> {
+        let Some(directory) = self.inner.known_directory(instance) else { return Ok(None) };
+        LogReader::open(&directory, streams, last).map(Some).map_err(at(directory.path()))
     }
 
-    /// An instance's working directory.
+    /// What an instance has around it, for commands that look after its health.
     #[must_use]
-    pub fn directory(&self, instance: &str) -> Option<PathBuf> {
-        self.inner.table().get(instance).map(|known| known.prepared.directory.clone())
+    pub fn surroundings(&self, instance: &str) -> Option<health::Surroundings> {
+        let prepared = self.inner.table().get(instance).map(|known| known.prepared.clone())?;
+        Some(health::Surroundings {
+            environment: prepared.environment.clone(),
+            directory: prepared.directory.clone(),
+            base_directory: prepared.launch.base_directory.clone(),
+            entrances: prepared.group.entrances(),
+        })
     }
 
     /// Sets the end of the node's lease, in microseconds of the boot clock ([`boot_us`]). When it passes, every
