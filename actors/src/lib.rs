@@ -12,6 +12,7 @@ pub mod ports;
 pub mod retry;
 pub mod shard;
 
+pub mod agent;
 pub mod job;
 pub mod node;
 pub mod policy;

@@ -46,6 +46,26 @@ mod switch {
         ReleaseBeforeDurable,
         /// A cell takes a second delivery for a new message.
         ForgetInbox,
+        /// The agent counts its lease from when it got the answer.
+        LeaseFromReceipt,
+        /// The detector answers beats of a session that it has declared silent.
+        SilencedSessionAnswered,
+        /// The agent heeds desired state that is older than what it has.
+        StaleDesiredHeeded,
+        /// The node gives up without waiting for the lease to run out.
+        NoLeaseWait,
+        /// The node accepts claims beyond its capacity.
+        ClaimOverCapacity,
+        /// The node accepts a claim of an instance that it has released.
+        TombstoneForgotten,
+        /// The node releases a claim when it is asked to stop it, not when it has ended.
+        ReleasedBeforeEnded,
+        /// The agent is told to run what only holds room.
+        StartWithoutGoalRun,
+        /// The node takes in reports of an epoch in which it was given up.
+        StaleEpochReport,
+        /// A hello makes the node forget its claims.
+        HelloForgetsClaims,
     }
 
     /// One more than the number of the planted bug; zero for none. Of the whole process: a test plants one.
