@@ -35,6 +35,17 @@ pub enum MessageId {
     },
 }
 
+impl fmt::Display for MessageId {
+    /// `kind.id#sequence.index` for what an actor said, `kind.id#sequence` for its deadline, `outside.id` otherwise.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Said { by, sequence, index } => write!(out, "{by}#{sequence}.{index}"),
+            Self::Outside(id) => write!(out, "outside.{id}"),
+            Self::Deadline { of, sequence } => write!(out, "{of}#{sequence}"),
+        }
+    }
+}
+
 /// Someone who can say or be told something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Address {
@@ -46,6 +57,17 @@ pub enum Address {
     Client(ClientId),
     /// The host itself: its clock and its failure detector.
     Host,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Actor(actor) => actor.fmt(out),
+            Self::Agent(node) => write!(out, "agent.{node}"),
+            Self::Client(client) => write!(out, "client.{client}"),
+            Self::Host => out.write_str("host"),
+        }
+    }
 }
 
 impl<T: Into<ActorId>> From<T> for Address {

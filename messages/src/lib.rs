@@ -4,6 +4,7 @@
 //! simulator) and the actors between them share exactly this crate and nothing else.
 
 pub mod agent;
+pub mod api;
 pub mod codec;
 pub mod entry;
 pub mod envelope;
