@@ -57,6 +57,10 @@ fn an_instance_beyond_its_memory_is_out_of_memory() {
     let mut hog = shell("head -c 200M /dev/zero | tail");
     hog.resources.memory_bytes = Some(32 << 20);
     assert_eq!(world.run(&hog), ExitReason::OutOfMemory);
+
+    let mut half = shell("head -c 200M /dev/zero | tail; sleep 1000");
+    half.resources.memory_bytes = Some(32 << 20);
+    assert_eq!(world.run(&half), ExitReason::OutOfMemory, "it does not go on without one of its processes");
 }
 
 #[test]
@@ -148,6 +152,29 @@ fn output_is_kept_in_rotating_files() {
     assert!(std::fs::metadata(rotated(3)).is_err(), "three files, the live one included");
     let errors = world.driver.log_path(&talker.instance, Stream::Err).expect("known");
     assert_eq!(std::fs::read_to_string(errors).expect("the other stream"), "oops\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn output_can_be_followed_to_its_end() {
+    let world = World::new();
+    let mut talker = shell("for i in 1 2 3 4 5 6 7 8; do echo out-$i; echo err-$i >&2; sleep 0.05; done; printf last");
+    talker.log = LogLimits { max_bytes: 16, files: 9 };
+    world.start(&talker);
+    let reader =
+        world.driver.logs(&talker.instance, &[Stream::Out, Stream::Err], None).expect("readable").expect("known");
+    let (sender, mut lines) = tokio::sync::mpsc::channel(4);
+    let (driver, instance) = (world.driver.clone(), talker.instance.clone());
+    let over = move || matches!(driver.status(&instance), Ok(Status::Ended { .. }));
+    let following = tokio::spawn(async move { reader.follow(over, sender).await });
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    while let Some(line) = lines.recv().await {
+        let text = String::from_utf8(line.text).expect("plain text");
+        if line.stream == Stream::Out { out.push(text) } else { err.push(text) }
+    }
+    following.await.expect("no panic").expect("no error");
+    let expected = |name: &str| (1..=8).map(|number| format!("{name}-{number}")).collect::<Vec<_>>();
+    assert_eq!(out, [expected("out"), vec!["last".to_owned()]].concat());
+    assert_eq!(err, expected("err"));
 }
 
 #[test]

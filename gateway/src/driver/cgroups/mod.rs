@@ -8,9 +8,11 @@ mod detect;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::event::{EventfdFlags, eventfd};
 use serde::{Deserialize, Serialize};
 
 use super::launch::Resources;
@@ -151,6 +153,17 @@ impl Group {
         let unified = self.unified.iter().map(|directory| directory.join("memory.events"));
         let legacy = self.legacy.get(&Controller::Memory).map(|directory| directory.join("memory.oom_control"));
         unified.chain(legacy).filter_map(|file| keyed(&file, "oom_kill")).sum()
+    }
+
+    /// A descriptor that becomes readable when memory runs out, where the kernel does not end the whole group by itself.
+    #[must_use]
+    pub fn out_of_memory_alarm(&self) -> Option<OwnedFd> {
+        let directory = self.legacy.get(&Controller::Memory)?;
+        let alarm = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).ok()?;
+        let control = fs::File::open(directory.join("memory.oom_control")).ok()?;
+        let request = format!("{} {}", alarm.as_raw_fd(), control.as_raw_fd());
+        set(&directory.join("cgroup.event_control"), &request).ok()?;
+        Some(alarm)
     }
 
     /// Processor time used so far, in microseconds.

@@ -45,6 +45,9 @@ pub struct Supervision<'a> {
     lease: Option<Lease>,
     stopping: Option<Stopping>,
     lease_expired: bool,
+    /// Rings when memory runs out; gone once it has.
+    alarm: Option<OwnedFd>,
+    out_of_memory: bool,
     ended: Option<libc::c_int>,
 }
 
@@ -67,6 +70,8 @@ impl<'a> Supervision<'a> {
             lease,
             stopping: None,
             lease_expired: false,
+            alarm: prepared.group.out_of_memory_alarm(),
+            out_of_memory: false,
             ended: None,
         }
     }
@@ -81,17 +86,18 @@ impl<'a> Supervision<'a> {
             self.check_grace();
             self.wait();
             self.take_signals();
+            self.check_alarm();
             for output in &mut self.outputs {
                 output.pump();
             }
         }
-        let out_of_memory = self.prepared.group.out_of_memory_kills() > 0;
+        self.out_of_memory |= self.prepared.group.out_of_memory_kills() > 0;
         self.sweep();
         for output in &mut self.outputs {
             while output.pump() {}
         }
         let log_bytes_lost = self.outputs.iter().map(Output::lost_bytes).sum();
-        Outcome { reason: self.reason(out_of_memory), log_bytes_lost }
+        Outcome { reason: self.reason(), log_bytes_lost }
     }
 
     /// Waits for output, a signal, or the next moment at which something must be looked at.
@@ -107,6 +113,7 @@ impl<'a> Supervision<'a> {
             }
         });
         let mut watched = vec![PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN)];
+        watched.extend(self.alarm.iter().map(|alarm| PollFd::from_borrowed_fd(alarm.as_fd(), PollFlags::IN)));
         let pipes = self.outputs.iter().filter_map(Output::descriptor);
         watched.extend(pipes.map(|pipe| PollFd::from_borrowed_fd(pipe, PollFlags::IN)));
         let _interrupted = poll(&mut watched, timeout.as_ref());
@@ -168,6 +175,16 @@ impl<'a> Supervision<'a> {
         }
     }
 
+    /// A workload that lost one of its processes to want of memory is ended as a whole, not left half alive.
+    fn check_alarm(&mut self) {
+        let mut count = [0; 8];
+        if self.alarm.as_ref().is_some_and(|alarm| rustix::io::read(alarm, &mut count).is_ok()) {
+            self.alarm = None;
+            self.out_of_memory = true;
+            self.kill();
+        }
+    }
+
     fn check_lease(&mut self) {
         if self.lease.as_ref().is_some_and(|lease| !lease.held()) && !self.lease_expired {
             self.lease_expired = true;
@@ -196,12 +213,12 @@ impl<'a> Supervision<'a> {
         }
     }
 
-    fn reason(&self, out_of_memory: bool) -> ExitReason {
+    fn reason(&self) -> ExitReason {
         let status = self.ended.unwrap_or(0);
         let clean = libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0;
         if self.lease_expired {
             ExitReason::LeaseExpired
-        } else if out_of_memory && !clean {
+        } else if self.out_of_memory && !clean {
             ExitReason::OutOfMemory
         } else if let Some(stopping) = &self.stopping {
             ExitReason::Stopped { forced: stopping.forced }
