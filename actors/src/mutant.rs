@@ -62,8 +62,8 @@ mod switch {
         ReleasedBeforeEnded,
         /// The agent is told to run what only holds room.
         StartWithoutGoalRun,
-        /// The node takes in reports of an epoch in which it was given up.
-        StaleEpochReport,
+        /// The node lets an instance run again that a machine came back without.
+        VanishedRunsAgain,
         /// A hello makes the node forget its claims.
         HelloForgetsClaims,
     }

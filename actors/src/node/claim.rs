@@ -1,0 +1,93 @@
+//! What a node holds for an instance, and what it still has to say of one that is gone.
+
+use super::debt::Debt;
+use messages::agent::{Assignment, Ended, Goal, Observation};
+use messages::id::JobId;
+use messages::node::ClaimSpec;
+use messages::reason::Reason;
+use messages::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Room that a node holds for an instance, and what is known of the instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    pub(super) spec: ClaimSpec,
+    pub(super) goal: Goal,
+    pub(super) since: Timestamp,
+    /// Whether the agent may ever have been told to run it.
+    pub(super) started: bool,
+    pub(super) because: Option<Reason>,
+    pub(super) observation: Option<Observation>,
+    /// The job is asked whether to start it, until it says so.
+    pub(super) assigned: Debt,
+    /// The job is told what is seen.
+    pub(super) observed: Debt,
+    /// The job is asked to move it away, while the node is drained.
+    pub(super) moving: Debt,
+}
+
+impl Claim {
+    pub(super) fn new(spec: ClaimSpec, at: Timestamp) -> Self {
+        let mut assigned = Debt::default();
+        assigned.owe(at);
+        Self {
+            spec,
+            goal: Goal::Hold,
+            since: at,
+            started: false,
+            because: None,
+            observation: None,
+            assigned,
+            observed: Debt::default(),
+            moving: Debt::default(),
+        }
+    }
+
+    /// What was claimed.
+    pub const fn spec(&self) -> &ClaimSpec {
+        &self.spec
+    }
+
+    /// What the agent should do with the instance.
+    pub const fn goal(&self) -> Goal {
+        self.goal
+    }
+
+    /// Since when it is held.
+    pub const fn since(&self) -> Timestamp {
+        self.since
+    }
+
+    /// Why it should stop, when it should.
+    pub const fn because(&self) -> Option<Reason> {
+        self.because
+    }
+
+    /// What was last seen of the instance.
+    pub const fn observation(&self) -> Option<&Observation> {
+        self.observation.as_ref()
+    }
+
+    pub(super) fn assignment(&self) -> Assignment {
+        let spec = &self.spec;
+        let early = self.goal == Goal::Hold && crate::mutant!(StartWithoutGoalRun);
+        Assignment {
+            instance: spec.instance,
+            label: spec.label.clone(),
+            job: spec.job,
+            realm: spec.realm.clone(),
+            revision: spec.revision,
+            exclusive: spec.exclusive,
+            goal: if early { Goal::Run } else { self.goal },
+            workload: spec.workload.clone(),
+        }
+    }
+}
+
+/// A claim that is gone, of which the job has not noted it yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Release {
+    pub(super) job: JobId,
+    pub(super) ended: Ended,
+    pub(super) debt: Debt,
+}

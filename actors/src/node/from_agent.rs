@@ -1,0 +1,126 @@
+//! What a node's agent says, and the detector that listens for it.
+
+use super::{Node, Presence, TERMS, me};
+use crate::behavior::Draft;
+use messages::agent::{Ended, Observation, Order};
+use messages::envelope::Address;
+use messages::id::InstanceId;
+use messages::node::{Event, NodeSpec};
+use messages::reason::Reason;
+use messages::time::Timestamp;
+use uuid::Uuid;
+
+impl Draft<'_, Node> {
+    /// An agent is there: for the first time, again, or back after its node was suspect or lost.
+    pub(super) fn hello(
+        &mut self,
+        spec: &NodeSpec,
+        boot: Uuid,
+        sent_at: Timestamp,
+        seen: &[(InstanceId, Observation)],
+    ) {
+        let state = &self.state;
+        let rebooted = boot != state.boot;
+        if !rebooted && sent_at.0 <= state.reported && state.epoch > 0 {
+            return;
+        }
+        let anew = matches!(state.presence, Presence::Unknown | Presence::Lost { .. });
+        let (epoch, session) = (state.epoch + u64::from(anew), state.session + 1);
+        self.record(Event::Welcomed { spec: spec.clone(), boot, sent_at, epoch, session });
+        self.take_in(seen);
+        if !crate::mutant!(VanishedRunsAgain) {
+            self.miss(seen, rebooted);
+        }
+        self.say_welcome();
+    }
+
+    /// An instance runs once: what ran, or may have run before a reboot, and is not there any more, has ended.
+    fn miss(&mut self, seen: &[(InstanceId, Observation)], rebooted: bool) {
+        let there = |instance: &InstanceId| seen.iter().any(|(seen, _)| seen == instance);
+        let ran = self.state.claims.values().filter(|claim| {
+            let known = claim.observation.is_some() || (rebooted && claim.started);
+            known && !there(&claim.spec.instance)
+        });
+        let vanished: Vec<_> = ran.map(|claim| (claim.spec.instance, claim.spec.job)).collect();
+        for (instance, job) in vanished {
+            let ended = Ended::new(Reason::Vanished, "the agent came back without it");
+            self.record(Event::Released { instance, job, ended });
+        }
+    }
+
+    /// The welcome of the present session. Desired state of this turn's version follows it.
+    fn say_welcome(&mut self) {
+        let state = &self.state;
+        let welcome = Order::Welcome {
+            epoch: state.epoch,
+            session: state.session,
+            lease: TERMS.lease,
+            boot: state.boot,
+            hello_at: state.greeted_at,
+            desired: state.desired.version(),
+        };
+        self.turn.send(Address::Agent(me(self.turn)), welcome);
+    }
+
+    /// The agent reports what it sees.
+    pub(super) fn report(&mut self, epoch: u64, report: u64, observations: &[(InstanceId, Observation)]) {
+        let stale =
+            epoch != self.state.epoch || matches!(self.state.presence, Presence::Unknown | Presence::Lost { .. });
+        if stale {
+            return self.set_right();
+        }
+        let agent = Address::Agent(me(self.turn));
+        if report > self.state.reported && self.take_in(observations) {
+            self.record(Event::ReportTaken { report });
+        }
+        self.turn.send(agent, Order::ReportHeard { report });
+        if !self.state.up() {
+            self.turn.send(agent, Order::SayHello);
+        }
+    }
+
+    /// Records what is new in what the agent sees. Returns whether anything was.
+    fn take_in(&mut self, observations: &[(InstanceId, Observation)]) -> bool {
+        let before = self.turn.recorded().len();
+        for (instance, observation) in observations {
+            let Some(claim) = self.state.claims.get(instance) else { continue };
+            if claim.observation.as_ref() == Some(observation) {
+                continue;
+            }
+            let (instance, job) = (*instance, claim.spec.job);
+            match observation.clone() {
+                Observation::Ended(ended) => self.record(Event::Released { instance, job, ended }),
+                observation => self.record(Event::Observed { instance, observation }),
+            }
+        }
+        self.turn.recorded().len() > before
+    }
+
+    /// Someone knows an older session or epoch: tells the agent, and whoever listens on the way, which is the present.
+    fn set_right(&mut self) {
+        if self.state.up() {
+            self.say_welcome();
+            self.say_desired();
+        } else {
+            self.turn.send(Address::Agent(me(self.turn)), Order::SayHello);
+        }
+    }
+
+    /// The agent took in desired state.
+    pub(super) fn reconciled(&mut self, epoch: u64, version: u64) {
+        if epoch == self.state.epoch && self.state.desired.settles(version) {
+            self.record(Event::Reconciled { version });
+        }
+    }
+
+    /// The detector did not hear the agent in time.
+    pub(super) fn silent(&mut self, session: u64, heard: Timestamp) {
+        if session < self.state.session && self.state.up() {
+            return self.set_right();
+        }
+        if session == self.state.session && self.state.up() {
+            self.record(Event::Suspected { session, heard });
+        }
+        self.turn.send(Address::Agent(me(self.turn)), Order::SayHello);
+    }
+}

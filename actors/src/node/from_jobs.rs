@@ -1,0 +1,119 @@
+//! What schedulers and jobs say: claims, starts, stops, and what they have noted.
+
+use super::{Claim, Node, me};
+use crate::behavior::Draft;
+use messages::agent::{Ended, Goal};
+use messages::envelope::Address;
+use messages::id::{InstanceId, JobId, Kind};
+use messages::node::{ClaimSpec, Event, Standing};
+use messages::reason::Reason;
+use messages::resources::Dimension;
+use messages::{job, scheduler};
+
+impl Draft<'_, Node> {
+    /// A scheduler proposes an instance. The node is the arbiter of its own capacity.
+    pub(super) fn claim(&mut self, claim: &ClaimSpec) {
+        let (node, instance) = (me(self.turn), claim.instance);
+        if let Some(held) = self.state.claims.get(&instance) {
+            let (view, asked) = (self.state.view(), held.assigned.open());
+            self.turn.answer(scheduler::Message::View { node, view });
+            if asked {
+                self.say_assigned(instance);
+            }
+            return;
+        }
+        let Some(because) = self.objection(claim) else {
+            return self.record(Event::Claimed { claim: claim.clone() });
+        };
+        if self.state.epoch > 0 {
+            self.record(Event::ClaimRefused { instance, job: claim.job, because });
+        }
+        let view = self.state.view();
+        self.turn.answer(scheduler::Message::ClaimRefused { node, instance, because, view });
+    }
+
+    /// Why a claim cannot be accepted.
+    fn objection(&self, claim: &ClaimSpec) -> Option<Reason> {
+        let state = &self.state;
+        let gone = state.tombstones.iter().any(|(instance, _)| *instance == claim.instance);
+        if (gone || state.releases.contains_key(&claim.instance)) && !crate::mutant!(TombstoneForgotten) {
+            return Some(Reason::Stale);
+        }
+        match state.standing() {
+            Standing::Unknown => return Some(Reason::NotFound),
+            Standing::Suspect | Standing::Lost => return Some(Reason::NodeDown),
+            Standing::Draining => return Some(Reason::NodeDrained),
+            Standing::Cordoned => return Some(Reason::Cordoned),
+            Standing::Ready => {}
+        }
+        if crate::mutant!(ClaimOverCapacity) {
+            return None;
+        }
+        let (dimension, _) = state.free().shortage(&claim.workload.resources)?;
+        Some(match dimension {
+            Dimension::Cpu => Reason::NoCpu,
+            Dimension::Memory => Reason::NoMemory,
+            Dimension::Disk => Reason::NoDisk,
+            Dimension::Network => Reason::NoNetwork,
+            Dimension::Ports => Reason::NoPorts,
+        })
+    }
+
+    /// A job lets an instance run.
+    pub(super) fn start(&mut self, instance: InstanceId) {
+        match self.state.claims.get(&instance).map(Claim::goal) {
+            Some(Goal::Hold) => self.record(Event::StartAllowed { instance }),
+            Some(Goal::Run | Goal::Stop) => {}
+            None => match self.turn.from() {
+                Address::Actor(actor) if actor.kind == Kind::Job => self.deny(instance, JobId(actor.id)),
+                _ => {}
+            },
+        }
+    }
+
+    /// A job gives an instance up.
+    pub(super) fn stop(&mut self, instance: InstanceId, job: JobId, because: Reason) {
+        let Some(claim) = self.state.claims.get(&instance) else { return self.deny(instance, job) };
+        let job = claim.spec.job;
+        if !claim.started {
+            let ended = Ended::new(Reason::Stopped, "it was given up before it was started");
+            self.record(Event::Released { instance, job, ended });
+        } else if crate::mutant!(ReleasedBeforeEnded) {
+            self.record(Event::Released { instance, job, ended: Ended::new(Reason::Stopped, "it was told to stop") });
+        } else if claim.goal != Goal::Stop {
+            self.record(Event::StopAsked { instance, because });
+        }
+    }
+
+    /// There is no claim: says so, and sees to it that a claim on its way comes too late.
+    fn deny(&mut self, instance: InstanceId, job: JobId) {
+        if self.state.releases.contains_key(&instance) {
+            return self.say_released(instance);
+        }
+        let ended = Ended::new(Reason::Stopped, "there is no claim of it here");
+        let buried = self.state.tombstones.iter().find(|(buried, _)| *buried == instance);
+        match buried.map(|(_, version)| *version) {
+            None => self.record(Event::Released { instance, job, ended }),
+            Some(version) => {
+                let node = me(self.turn);
+                self.turn.send(job, job::Message::Released { instance, node, version, ended });
+            }
+        }
+    }
+
+    /// A job took in what it was told.
+    pub(super) fn noted(&mut self, instance: InstanceId, version: u64) {
+        let claim = self.state.claims.get(&instance).map(|claim| &claim.observed);
+        let release = self.state.releases.get(&instance).map(|release| &release.debt);
+        if claim.or(release).is_some_and(|debt| debt.settles(version)) {
+            self.record(Event::Noted { instance, version });
+        }
+    }
+
+    /// The scheduler took in the view.
+    pub(super) fn view_noted(&mut self, version: u64) {
+        if self.state.view.settles(version) {
+            self.record(Event::ViewNoted { version });
+        }
+    }
+}
