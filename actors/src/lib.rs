@@ -5,6 +5,7 @@
 
 pub mod behavior;
 pub mod cast;
+pub mod cedar;
 pub mod cell;
 pub mod fold;
 pub mod mutant;

@@ -66,6 +66,20 @@ mod switch {
         VanishedRunsAgain,
         /// A hello makes the node forget its claims.
         HelloForgetsClaims,
+        /// A policy is taken in without being validated.
+        PolicyNotValidated,
+        /// A policy that cannot be evaluated is skipped, as if it said nothing.
+        ForbidErrorSkipped,
+        /// The scheduler counts room that it gave away only once the node shows it.
+        ReservationIgnored,
+        /// The scheduler puts an instance far from what it must be near.
+        NearIgnored,
+        /// The scheduler takes an instance that has a place for a new one.
+        PlacedTwice,
+        /// A quota lets one instance too many in.
+        QuotaOffByOne,
+        /// A manifest is passed on before it is known whether all of it fits.
+        HalfApplied,
     }
 
     /// One more than the number of the planted bug; zero for none. Of the whole process: a test plants one.

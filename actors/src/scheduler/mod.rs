@@ -1,26 +1,316 @@
-//! The scheduler actor.
+//! The scheduler actor: where each instance goes, and why.
+//!
+//! It proposes from its view of the nodes, folded from what they say; a node accepts or refuses the claim. What it
+//! gave away counts at once, as a reservation, until the node's own view shows it. Instances that fit nowhere wait
+//! here and are tried again at every change, in the order in which they came.
+//!
+//! [`filter`], [`score`] and [`select`] are pure functions over a [`ClusterView`]; the policy's question whether a
+//! manifest would fit, `why-not` and plans ask the very same functions.
+
+mod check;
+mod cluster;
+mod evolve;
+mod explain;
+pub mod filter;
+pub mod score;
+pub mod select;
+#[cfg(test)]
+mod tests;
+
+pub use cluster::{Cluster, ClusterView, NodeState, RefusedBy, Reservation};
+pub use explain::{Verdict, why_not};
 
 use crate::behavior::{Behavior, Turn};
-use messages::id::Kind;
-use messages::reason::Refusal;
-use messages::scheduler::{Event, Message};
-use messages::time::Timestamp;
+use crate::cedar::{self, Circumstance, Compiled, Party, Policies};
+use filter::{Survey, Want};
+use messages::id::{InstanceId, JobId, Kind, NodeId};
+use messages::manifest::{Level, Place, Workload};
+use messages::node::{self, ClaimSpec, NodeView};
+use messages::policy::{self, Mode};
+use messages::reason::{Reason, Refusal};
+use messages::scheduler::{Ask, Decision, Event, Message, Unplaceable};
+use messages::time::{Span, Timestamp};
+use messages::{envelope::Address, job};
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How long room is held for a claim that its node's view does not show.
+pub const RESERVATION: Span = Span::seconds(10);
+/// How many waiting instances one turn tries again; the rest follow in turns of their own.
+pub const RETRIED_MAX: usize = 128;
+/// How many revisions of a job's needs are kept, beyond those that wait.
+pub const REVISIONS_MAX: usize = 4;
 
 /// What the scheduler actor knows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Scheduler {
+    cluster: Cluster,
+    jobs: BTreeMap<JobId, Known>,
+    waiting: BTreeMap<InstanceId, Waiting>,
+    queue: BTreeMap<u64, InstanceId>,
+    queued: u64,
+    retry: Option<(Timestamp, u64)>,
+    repels: BTreeSet<(JobId, JobId, Level)>,
+    rules: BTreeMap<String, Rules>,
+}
+
+/// What is known of a job.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Scheduler {}
+struct Known {
+    realm: String,
+    name: String,
+    exclusive: bool,
+    place: Place,
+    workloads: BTreeMap<u32, Workload>,
+}
+
+/// An instance that fits nowhere yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// Its job.
+    pub job: JobId,
+    /// What was asked.
+    pub ask: Ask,
+    /// Its place in the queue.
+    pub number: u64,
+    /// What was said last, if anything.
+    pub why: Option<Unplaceable>,
+    /// Nodes that refused it.
+    pub refused: Vec<RefusedBy>,
+}
+
+/// The rules of a realm for placements.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rules {
+    /// Grows with every change.
+    pub version: u64,
+    /// How they are applied.
+    pub mode: Mode,
+    /// Cedar policies.
+    pub text: String,
+    #[serde(skip)]
+    compiled: Compiled,
+}
+
+impl Rules {
+    /// Whether an instance of a job may be on a node.
+    fn place(&self, job: &Party, node: &Party) -> cedar::Verdict {
+        let judge = |policies: &Policies| policies.judge(job, cedar::PLACE, node, Circumstance::None);
+        self.compiled.get(&self.text).map_or_else(cedar::Verdict::unreadable, judge)
+    }
+}
+
+impl Known {
+    fn want(&self, job: JobId, revision: u32) -> Option<Want<'_>> {
+        let workload = self.workloads.get(&revision)?;
+        let (realm, name) = (&self.realm, &self.name);
+        Some(Want { job, realm, name, exclusive: self.exclusive, workload, place: &self.place })
+    }
+}
+
+impl Scheduler {
+    /// The nodes and the room they have.
+    pub const fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// The instances that wait, in their order.
+    pub fn waiting(&self) -> impl Iterator<Item = (InstanceId, &Waiting)> {
+        self.queue.values().filter_map(|instance| Some((*instance, self.waiting.get(instance)?)))
+    }
+
+    /// What the newest known revision of a job needs.
+    pub fn latest_want(&self, job: JobId) -> Option<Want<'_>> {
+        let known = self.jobs.get(&job)?;
+        known.want(job, *known.workloads.keys().next_back()?)
+    }
+
+    fn place(&self, want: Want<'_>, asks: &[Ask], turn: &mut Turn<Self>) {
+        self.learn(&want, asks, turn);
+        let mut view = ClusterView::new(self);
+        let mut survey = None;
+        for ask in asks {
+            let placed = self.cluster.place_of(ask.instance).filter(|_| !crate::mutant!(PlacedTwice));
+            if let Some(node) = placed {
+                turn.send(node, claim(&want, ask));
+                continue;
+            }
+            let waiting = self.waiting.get(&ask.instance);
+            let refused = waiting.map_or(&[][..], |waiting| &waiting.refused);
+            let survey = survey.get_or_insert_with(|| Survey::new(&view, want));
+            let decision = select::decide(&view, survey, ask, refused);
+            let said = waiting.and_then(|waiting| waiting.why.as_ref());
+            conclude(&mut view, &want, ask, decision, said, true, turn);
+        }
+    }
+
+    /// Records what revisions need, where that is news.
+    fn learn(&self, want: &Want<'_>, asks: &[Ask], turn: &mut Turn<Self>) {
+        let known = self.jobs.get(&want.job);
+        let revisions: BTreeSet<u32> = asks.iter().map(|ask| ask.revision).collect();
+        for revision in revisions {
+            let same = known.is_some_and(|known| {
+                known.place == *want.place
+                    && known.exclusive == want.exclusive
+                    && known.workloads.get(&revision) == Some(want.workload)
+            });
+            if !same {
+                turn.record(Event::Learned {
+                    job: want.job,
+                    realm: want.realm.to_string(),
+                    name: want.name.to_string(),
+                    revision,
+                    exclusive: want.exclusive,
+                    workload: want.workload.clone(),
+                    place: want.place.clone(),
+                });
+            }
+        }
+    }
+
+    /// Tries the next of those that wait again.
+    fn retry(&self, from: u64, turn: &mut Turn<Self>) {
+        let next = self.queue.range(from..).nth(RETRIED_MAX).map(|(number, _)| *number);
+        turn.record(Event::Retried { next });
+        let mut view = ClusterView::new(self);
+        let mut surveys: BTreeMap<(JobId, u32), Survey<'_>> = BTreeMap::new();
+        let mut failed: BTreeMap<(JobId, u32), Decision> = BTreeMap::new();
+        for instance in self.queue.range(from..next.unwrap_or(u64::MAX)).map(|(_, instance)| instance) {
+            let Some(waiting) = self.waiting.get(instance) else { continue };
+            let Waiting { job, ask, why, refused, .. } = waiting;
+            let class = (*job, ask.revision);
+            let Some(want) = self.jobs.get(job).and_then(|known| known.want(*job, ask.revision)) else { continue };
+            let survey = surveys.entry(class).or_insert_with(|| Survey::new(&view, want));
+            let decision = match failed.get(&class).filter(|_| refused.is_empty()) {
+                Some(same) => Decision { instance: *instance, label: ask.label.clone(), ..same.clone() },
+                None => select::decide(&view, survey, ask, refused),
+            };
+            if decision.chosen.is_some() {
+                failed.clear();
+            } else if refused.is_empty() {
+                failed.insert(class, decision.clone());
+            }
+            conclude(&mut view, &want, ask, decision, why.as_ref(), false, turn);
+        }
+    }
+
+    fn take_view(&self, node: NodeId, view: &NodeView, turn: &mut Turn<Self>) {
+        let held = self.cluster.node(node).map(|node| node.view().version);
+        if held.is_none_or(|held| held < view.version) {
+            turn.record(Event::Viewed { node, view: view.clone() });
+        }
+        let version = held.unwrap_or(0).max(view.version);
+        turn.send(node, node::Message::ViewNoted { version });
+    }
+
+    fn take_refusal(&self, node: NodeId, instance: InstanceId, because: Reason, turn: &mut Turn<Self>) {
+        if self.cluster.reservation(instance).is_some_and(|(held, _)| held == node) {
+            turn.record(Event::ClaimRefused { node, instance, because });
+        }
+    }
+
+    fn woken(&self, turn: &mut Turn<Self>) {
+        let lapsed: Vec<InstanceId> = self.cluster.lapsed(turn.now()).collect();
+        if let (true, Some((due, from))) = (lapsed.is_empty(), self.retry)
+            && due <= turn.now()
+        {
+            self.retry(from, turn);
+        }
+        for instance in lapsed {
+            turn.record(Event::Expired { instance });
+        }
+    }
+}
+
+/// Records a decision and says it: the claim to the node, or why not to the job.
+fn conclude<'a>(
+    view: &mut ClusterView<'a>,
+    want: &Want<'_>,
+    ask: &Ask,
+    decision: Decision,
+    said: Option<&Unplaceable>,
+    asked: bool,
+    turn: &mut Turn<Scheduler>,
+) {
+    let (job, resources) = (want.job, want.workload.resources);
+    let chosen = decision.chosen.and_then(|id| Some((id, view.state.cluster.node(id)?)));
+    if let Some((id, node)) = chosen {
+        view.place(job, &resources, id, node);
+        turn.send(id, claim(want, ask));
+        turn.record(Event::Placed { job, ask: ask.clone(), resources, decision });
+        return;
+    }
+    let Some(why) = decision.unplaceable.clone() else { return };
+    let news = said.is_none_or(|said| said.reason != why.reason || said.struck_out != why.struck_out);
+    if news {
+        turn.record(Event::Unplaced { job, ask: ask.clone(), decision });
+    }
+    if news || asked {
+        turn.send(job, job::Message::Unplaceable { instance: ask.instance, why });
+    }
+}
+
+fn claim(want: &Want<'_>, ask: &Ask) -> node::Message {
+    node::Message::Claim {
+        claim: ClaimSpec {
+            instance: ask.instance,
+            label: ask.label.clone(),
+            job: want.job,
+            realm: want.realm.to_string(),
+            revision: ask.revision,
+            exclusive: want.exclusive,
+            workload: want.workload.clone(),
+        },
+    }
+}
 
 impl Behavior for Scheduler {
     const KIND: Kind = Kind::Scheduler;
     type Message = Message;
     type Event = Event;
 
-    fn decide(&self, _message: &Message, _turn: &mut Turn<Self>) -> Result<(), Refusal> {
+    fn decide(&self, message: &Message, turn: &mut Turn<Self>) -> Result<(), Refusal> {
+        match message {
+            Message::Place { job, realm, name, exclusive, workload, place, asks } => {
+                let want = Want { job: *job, realm, name, exclusive: *exclusive, workload, place };
+                self.place(want, asks, turn);
+            }
+            Message::Withdraw { instance } => {
+                let known = self.waiting.contains_key(instance) || self.cluster.reservation(*instance).is_some();
+                if known {
+                    turn.record(Event::Withdrawn { instance: *instance });
+                }
+            }
+            Message::View { node, view } => self.take_view(*node, view, turn),
+            Message::ClaimRefused { node, instance, because, view } => {
+                self.take_view(*node, view, turn);
+                self.take_refusal(*node, *instance, *because, turn);
+            }
+            Message::Rules { realm, policy, version, mode, text } => {
+                let held = self.rules.get(realm).map_or(0, |rules| rules.version);
+                if *version > held {
+                    let (realm, text) = (realm.clone(), text.clone());
+                    turn.record(Event::RulesSet { realm, version: *version, mode: *mode, text });
+                }
+                turn.send(*policy, policy::Message::RulesNoted { version: held.max(*version) });
+            }
+            Message::Check { policy, ticket, jobs } => {
+                let outcome = check::check(self, jobs);
+                turn.send(Address::from(*policy), policy::Message::Checked { ticket: *ticket, outcome });
+            }
+            Message::Wake { .. } => self.woken(turn),
+        }
         Ok(())
     }
 
-    fn evolve(&mut self, _event: &Event, _at: Timestamp) {}
+    fn evolve(&mut self, event: &Event, at: Timestamp) {
+        self.fold(event, at);
+    }
+
+    fn deadline(&self) -> Option<Timestamp> {
+        let retry = self.retry.map(|(due, _)| due);
+        retry.into_iter().chain(self.cluster.next_lapse()).min()
+    }
 
     fn wake(due: Timestamp) -> Message {
         Message::Wake { due }

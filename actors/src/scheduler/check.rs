@@ -1,0 +1,89 @@
+//! Whether jobs that are new or changed would fit, all of them together, beside what there is.
+
+use super::Scheduler;
+use super::cluster::ClusterView;
+use super::filter::{Survey, Want};
+use super::{explain, select};
+use messages::id::{InstanceId, JobId};
+use messages::manifest::JobSpec;
+use messages::node::Standing;
+use messages::reason::{Reason, Refusal};
+use messages::scheduler::{Ask, Unplaceable};
+
+/// Tries the jobs on a look at the cluster.
+///
+/// Without any node all is well: instances wait, and say so. While no node takes work, only what no node could ever
+/// take is refused. Of a job that runs already, only the instances that would come on top count.
+pub fn check(state: &Scheduler, jobs: &[JobSpec]) -> Result<(), Refusal> {
+    let mut view = ClusterView::new(state);
+    if view.nodes().next().is_none() {
+        return Ok(());
+    }
+    let open = view.nodes().any(|(_, node)| node.standing() == Standing::Ready);
+    for spec in jobs {
+        let job = JobId::named(&spec.realm, &spec.name);
+        let hard = spec.place.apart.iter().filter(|apart| apart.hard);
+        view.repels.extend(hard.map(|apart| (JobId::named(&spec.realm, &apart.job), job, apart.within)));
+    }
+    for spec in in_order(jobs) {
+        fits(&mut view, spec, open)?;
+    }
+    Ok(())
+}
+
+fn fits(view: &mut ClusterView<'_>, spec: &JobSpec, open: bool) -> Result<(), Refusal> {
+    let job = JobId::named(&spec.realm, &spec.name);
+    let want = Want {
+        job,
+        realm: &spec.realm,
+        name: &spec.name,
+        exclusive: spec.exclusive,
+        workload: &spec.workload,
+        place: &spec.place,
+    };
+    let survey = Survey::new(view, want);
+    if spec.instances > 0 && !survey.possible() {
+        let struck: Vec<_> = survey.nodes.iter().filter_map(|it| Some((it, it.strike.clone()?))).collect();
+        let why = explain::unplaceable(&want, &spec.name, &struck);
+        return Err(refusal(format!("job {}: {}", spec.name, why.message), why));
+    }
+    let there = view.total(job);
+    for slot in there..spec.instances {
+        if !open {
+            break;
+        }
+        let instance = InstanceId::of(job, slot, u64::MAX);
+        let ask = Ask { instance, label: format!("{}/{slot}", spec.name), revision: 0, avoid: Vec::new() };
+        let decision = select::decide(view, &survey, &ask, &[]);
+        let chosen = decision.chosen.and_then(|id| Some((id, view.state.cluster().node(id)?)));
+        match (chosen, decision.unplaceable) {
+            (Some((id, node)), _) => view.place(job, &spec.workload.resources, id, node),
+            (None, Some(why)) if why.reason != Reason::Waiting => {
+                let (name, all) = (&spec.name, spec.instances);
+                let message = format!("job {name}: {slot} of {all} instances fit; {}", why.message);
+                return Err(refusal(message, why));
+            }
+            (None, _) => break,
+        }
+    }
+    Ok(())
+}
+
+fn refusal(message: String, why: Unplaceable) -> Refusal {
+    Refusal { reason: why.reason, message, nearest: why.nearest, change: why.change }
+}
+
+/// Jobs that others must be near come before those others.
+fn in_order(jobs: &[JobSpec]) -> Vec<&JobSpec> {
+    let mut left: Vec<&JobSpec> = jobs.iter().collect();
+    let mut ordered = Vec::with_capacity(left.len());
+    while !left.is_empty() {
+        let waits = |spec: &JobSpec| {
+            let mut near = spec.place.near.iter().filter(|near| near.hard && near.job != spec.name);
+            near.any(|near| left.iter().any(|other| other.name == near.job && other.realm == spec.realm))
+        };
+        let next = left.iter().position(|spec| !waits(spec)).unwrap_or(0);
+        ordered.push(left.remove(next));
+    }
+    ordered
+}

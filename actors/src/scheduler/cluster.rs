@@ -1,0 +1,324 @@
+//! What the scheduler knows of the nodes, with the room it has given away, and counters of who is where.
+//!
+//! [`Cluster`] is state. [`ClusterView`] is a look at it within one decision or batch of decisions, to which placements
+//! just decided are added, so that each sees those before it; the state itself is not copied.
+
+use super::Scheduler;
+use messages::id::{InstanceId, JobId, NodeId};
+use messages::manifest::{Level, Tag};
+use messages::node::{NodeView, Standing};
+use messages::reason::Reason;
+use messages::resources::Resources;
+use messages::scheduler::Ask;
+use messages::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Every node, and what is on it as far as the scheduler knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cluster {
+    nodes: BTreeMap<NodeId, NodeState>,
+    holders: BTreeSet<(InstanceId, NodeId)>,
+    reserved: BTreeMap<InstanceId, NodeId>,
+    expiries: BTreeSet<(Timestamp, InstanceId)>,
+    counts: BTreeMap<(JobId, Level), BTreeMap<String, u32>>,
+    totals: BTreeMap<JobId, u32>,
+}
+
+/// One node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeState {
+    view: NodeView,
+    used: Resources,
+    domains: [String; 4],
+    tags: BTreeMap<String, String>,
+    reservations: BTreeMap<InstanceId, Reservation>,
+}
+
+/// Room given away that the node's view does not show yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reservation {
+    /// The job.
+    pub job: JobId,
+    /// What was asked.
+    pub ask: Ask,
+    /// What it takes.
+    pub resources: Resources,
+    /// When it lapses, if the node's view does not show the claim before.
+    pub until: Timestamp,
+    /// Nodes that refused the instance before.
+    pub refused: Vec<RefusedBy>,
+}
+
+/// A node that refused a claim. It counts until the node's view changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedBy {
+    /// Which node.
+    pub node: NodeId,
+    /// The version of the view it refused with.
+    pub version: u64,
+    /// Why.
+    pub because: Reason,
+}
+
+impl NodeState {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.view.spec.name
+    }
+
+    /// What it said last.
+    pub const fn view(&self) -> &NodeView {
+        &self.view
+    }
+
+    /// Whether it takes work.
+    pub const fn standing(&self) -> Standing {
+        self.view.standing
+    }
+
+    /// What it has in all.
+    pub const fn capacity(&self) -> &Resources {
+        &self.view.spec.capacity
+    }
+
+    /// Its tags, with `node`, `rack`, `site` and `region`.
+    pub const fn tags(&self) -> &BTreeMap<String, String> {
+        &self.tags
+    }
+
+    /// The place it is in, at this level. A node of which the level is not known is a place of its own.
+    pub fn domain(&self, level: Level) -> &str {
+        &self.domains[level as usize]
+    }
+
+    /// Whether its tags are as this one wants them.
+    pub fn satisfies(&self, tag: &Tag) -> bool {
+        let found = self.tags.get(&tag.key).is_some_and(|have| tag.value.as_ref().is_none_or(|want| want == have));
+        found != tag.negated
+    }
+
+    fn set_view(&mut self, view: NodeView) {
+        let spec = &view.spec;
+        let own = || format!("?{}", spec.name);
+        let named = |parts: &[&str]| match parts.last() {
+            Some(last) if !last.is_empty() => parts.join("/"),
+            _ => own(),
+        };
+        self.domains = [
+            spec.name.clone(),
+            named(&[&spec.region, &spec.site, &spec.rack]),
+            named(&[&spec.region, &spec.site]),
+            named(&[&spec.region]),
+        ];
+        self.tags = spec.tags.clone();
+        let implicit = [("node", &spec.name), ("rack", &spec.rack), ("site", &spec.site), ("region", &spec.region)];
+        self.tags
+            .extend(implicit.into_iter().filter(|(_, value)| !value.is_empty()).map(|(k, v)| (k.into(), v.clone())));
+        self.view = view;
+    }
+
+    fn sum_up(&mut self) {
+        let claims = self.view.claims.iter().map(|claim| claim.resources);
+        let count = if crate::mutant!(ReservationIgnored) { 0 } else { usize::MAX };
+        let reserved = self.reservations.values().map(|reservation| reservation.resources).take(count);
+        self.used = claims.chain(reserved).fold(Resources::default(), |sum, one| sum.plus(&one));
+    }
+
+    fn jobs(&self) -> Vec<JobId> {
+        let claims = self.view.claims.iter().map(|claim| claim.job);
+        claims.chain(self.reservations.values().map(|reservation| reservation.job)).collect()
+    }
+}
+
+impl Cluster {
+    /// Every node.
+    pub fn nodes(&self) -> impl Iterator<Item = (NodeId, &NodeState)> {
+        self.nodes.iter().map(|(id, node)| (*id, node))
+    }
+
+    /// A node.
+    pub fn node(&self, id: NodeId) -> Option<&NodeState> {
+        self.nodes.get(&id)
+    }
+
+    /// Where an instance has a place: where its claim is seen, or where room is held for it.
+    pub fn place_of(&self, instance: InstanceId) -> Option<NodeId> {
+        let first = self.holders.range((instance, NodeId::default())..).next();
+        let held = first.filter(|(holder, _)| *holder == instance).map(|(_, node)| *node);
+        held.or_else(|| self.reserved.get(&instance).copied())
+    }
+
+    /// The room held for an instance, and where.
+    pub fn reservation(&self, instance: InstanceId) -> Option<(NodeId, &Reservation)> {
+        let node = *self.reserved.get(&instance)?;
+        Some((node, self.nodes.get(&node)?.reservations.get(&instance)?))
+    }
+
+    /// Reservations that lapse at or before `now`.
+    pub fn lapsed(&self, now: Timestamp) -> impl Iterator<Item = InstanceId> {
+        self.expiries.iter().take_while(move |(until, _)| *until <= now).map(|(_, instance)| *instance)
+    }
+
+    /// When the next reservation lapses.
+    pub fn next_lapse(&self) -> Option<Timestamp> {
+        self.expiries.first().map(|(until, _)| *until)
+    }
+
+    /// How many instances of a job there are in a domain.
+    pub fn count(&self, job: JobId, level: Level, domain: &str) -> u32 {
+        self.counts.get(&(job, level)).and_then(|domains| domains.get(domain)).copied().unwrap_or(0)
+    }
+
+    /// How many instances of a job there are.
+    pub fn total(&self, job: JobId) -> u32 {
+        self.totals.get(&job).copied().unwrap_or(0)
+    }
+
+    /// Takes in what a node says, and drops reservations that its claims show. Returns the jobs concerned.
+    pub(super) fn set_view(&mut self, id: NodeId, view: NodeView) -> Vec<JobId> {
+        let mut node = self.nodes.remove(&id).unwrap_or_default();
+        let mut jobs = node.jobs();
+        self.tally(&node, false);
+        for claim in &node.view.claims {
+            self.holders.remove(&(claim.instance, id));
+        }
+        for claim in &view.claims {
+            self.holders.insert((claim.instance, id));
+            if let Some(shown) = node.reservations.remove(&claim.instance) {
+                self.reserved.remove(&claim.instance);
+                self.expiries.remove(&(shown.until, claim.instance));
+            }
+        }
+        node.set_view(view);
+        node.sum_up();
+        self.tally(&node, true);
+        jobs.extend(node.jobs());
+        self.nodes.insert(id, node);
+        jobs
+    }
+
+    /// Holds room for an instance.
+    pub(super) fn reserve(&mut self, id: NodeId, reservation: Reservation) {
+        let instance = reservation.ask.instance;
+        self.release(instance);
+        let Some(mut node) = self.nodes.remove(&id) else { return };
+        self.tally(&node, false);
+        self.reserved.insert(instance, id);
+        self.expiries.insert((reservation.until, instance));
+        node.reservations.insert(instance, reservation);
+        node.sum_up();
+        self.tally(&node, true);
+        self.nodes.insert(id, node);
+    }
+
+    /// Gives up the room held for an instance.
+    pub(super) fn release(&mut self, instance: InstanceId) -> Option<(NodeId, Reservation)> {
+        let id = self.reserved.remove(&instance)?;
+        let mut node = self.nodes.remove(&id)?;
+        self.tally(&node, false);
+        let reservation = node.reservations.remove(&instance);
+        node.sum_up();
+        self.tally(&node, true);
+        self.nodes.insert(id, node);
+        let reservation = reservation?;
+        self.expiries.remove(&(reservation.until, instance));
+        Some((id, reservation))
+    }
+
+    /// Counts all of a node's instances in, or out.
+    fn tally(&mut self, node: &NodeState, add: bool) {
+        for job in node.jobs() {
+            change(&mut self.totals, &job, add);
+            for level in Level::ALL {
+                let domain = node.domain(level);
+                let domains = self.counts.entry((job, level)).or_default();
+                change(domains, domain, add);
+                if domains.is_empty() {
+                    self.counts.remove(&(job, level));
+                }
+            }
+        }
+    }
+}
+
+/// One more, or one less; what comes to zero is dropped.
+fn change<K, Q>(counts: &mut BTreeMap<K, u32>, key: &Q, add: bool)
+where
+    K: Ord + std::borrow::Borrow<Q>,
+    Q: Ord + ToOwned<Owned = K> + ?Sized,
+{
+    match counts.get_mut(key) {
+        Some(count) if add => *count += 1,
+        Some(count) if *count > 1 => *count -= 1,
+        Some(_) => _ = counts.remove(key),
+        None if add => _ = counts.insert(key.to_owned(), 1),
+        None => {}
+    }
+}
+
+/// The cluster as one batch of decisions sees it.
+#[derive(Clone, Debug)]
+pub struct ClusterView<'a> {
+    pub(super) state: &'a Scheduler,
+    extra: BTreeMap<NodeId, Resources>,
+    counts: BTreeMap<(JobId, Level, &'a str), u32>,
+    totals: BTreeMap<JobId, u32>,
+    pub(super) repels: BTreeSet<(JobId, JobId, Level)>,
+}
+
+impl<'a> ClusterView<'a> {
+    /// The cluster as the state has it.
+    pub const fn new(state: &'a Scheduler) -> Self {
+        Self {
+            state,
+            extra: BTreeMap::new(),
+            counts: BTreeMap::new(),
+            totals: BTreeMap::new(),
+            repels: BTreeSet::new(),
+        }
+    }
+
+    /// Every node.
+    pub fn nodes(&self) -> impl Iterator<Item = (NodeId, &'a NodeState)> + use<'a> {
+        self.state.cluster.nodes()
+    }
+
+    /// What a node has left.
+    pub fn free(&self, id: NodeId, node: &NodeState) -> Resources {
+        let free = node.capacity().minus(&node.used);
+        self.extra.get(&id).map_or(free, |extra| free.minus(extra))
+    }
+
+    /// How many instances of a job there are in a node's domain of this level.
+    pub fn count(&self, job: JobId, level: Level, node: &'a NodeState) -> u32 {
+        let domain = node.domain(level);
+        let extra = self.counts.get(&(job, level, domain)).copied().unwrap_or(0);
+        self.state.cluster.count(job, level, domain) + extra
+    }
+
+    /// How many instances of a job there are.
+    pub fn total(&self, job: JobId) -> u32 {
+        self.state.cluster.total(job) + self.totals.get(&job).copied().unwrap_or(0)
+    }
+
+    /// Counts an instance as placed.
+    pub fn place(&mut self, job: JobId, resources: &Resources, id: NodeId, node: &'a NodeState) {
+        if !crate::mutant!(ReservationIgnored) {
+            let extra = self.extra.entry(id).or_default();
+            *extra = extra.plus(resources);
+        }
+        *self.totals.entry(job).or_default() += 1;
+        for level in Level::ALL {
+            *self.counts.entry((job, level, node.domain(level))).or_default() += 1;
+        }
+    }
+
+    /// Jobs that must be apart from this one, other than by its own wish, and at which level.
+    pub fn repelled_by(&self, job: JobId) -> impl Iterator<Item = (JobId, Level)> {
+        let range = (job, JobId::default(), Level::Node)..;
+        let of = move |(target, _, _): &&(JobId, JobId, Level)| *target == job;
+        let known = self.state.repels.range(range.clone()).take_while(of);
+        known.chain(self.repels.range(range).take_while(of)).map(|(_, by, level)| (*by, *level))
+    }
+}

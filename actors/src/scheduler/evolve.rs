@@ -1,0 +1,130 @@
+//! How the scheduler's state follows from its events.
+
+use super::cluster::{RefusedBy, Reservation};
+use super::{Known, RESERVATION, REVISIONS_MAX, Rules, Scheduler, Waiting};
+use crate::cedar::Compiled;
+use messages::id::{InstanceId, JobId};
+use messages::reason::Reason;
+use messages::scheduler::{Ask, Event, Unplaceable};
+use messages::time::Timestamp;
+
+impl Scheduler {
+    pub(super) fn fold(&mut self, event: &Event, at: Timestamp) {
+        match event {
+            Event::Learned { job, realm, name, revision, exclusive, workload, place } => {
+                let known = self.jobs.entry(*job).or_default();
+                known.realm.clone_from(realm);
+                known.name.clone_from(name);
+                known.exclusive = *exclusive;
+                known.place.clone_from(place);
+                known.workloads.insert(*revision, workload.clone());
+                self.forget_old_revisions(*job);
+                self.note_repulsion(*job);
+                self.retry_all(at);
+            }
+            Event::Placed { job, ask, resources, decision } => {
+                let Some(node) = decision.chosen else { return };
+                let refused = self.leave_queue(ask.instance).map(|waiting| waiting.refused).unwrap_or_default();
+                let (ask, until) = (ask.clone(), at.after(RESERVATION));
+                let reservation = Reservation { job: *job, ask, resources: *resources, until, refused };
+                self.cluster.reserve(node, reservation);
+                if self.someone_waits_for_company() {
+                    self.retry_all(at);
+                }
+            }
+            Event::Unplaced { job, ask, decision } => self.wait(*job, ask, decision.unplaceable.clone(), Vec::new()),
+            Event::Withdrawn { instance } | Event::Expired { instance } => {
+                let waited = self.leave_queue(*instance).map(|waiting| waiting.job);
+                let held = self.cluster.release(*instance).map(|(_, reservation)| reservation.job);
+                for job in waited.into_iter().chain(held) {
+                    self.forget_if_gone(job);
+                }
+                self.retry_all(at);
+            }
+            Event::Viewed { node, view } => {
+                let mut jobs = self.cluster.set_view(*node, view.clone());
+                jobs.sort_unstable();
+                jobs.dedup();
+                for job in jobs {
+                    self.forget_if_gone(job);
+                }
+                self.retry_all(at);
+            }
+            Event::ClaimRefused { node, instance, because } => {
+                let version = self.cluster.node(*node).map_or(0, |node| node.view().version);
+                let Some((_, reservation)) = self.cluster.release(*instance) else { return };
+                let mut refused = reservation.refused;
+                refused.retain(|no| no.node != *node);
+                refused.push(RefusedBy { node: *node, version, because: *because });
+                self.wait(reservation.job, &reservation.ask, None, refused);
+                self.retry_all(at);
+            }
+            Event::Retried { next } => self.retry = next.map(|number| (at, number)),
+            Event::RulesSet { realm, version, mode, text } => {
+                let rules = Rules { version: *version, mode: *mode, text: text.clone(), compiled: Compiled::default() };
+                self.rules.insert(realm.clone(), rules);
+                self.retry_all(at);
+            }
+        }
+    }
+
+    /// Puts an instance in the queue, or changes what is said of it there.
+    fn wait(&mut self, job: JobId, ask: &Ask, why: Option<Unplaceable>, refused: Vec<RefusedBy>) {
+        if let Some(waiting) = self.waiting.get_mut(&ask.instance) {
+            waiting.ask = ask.clone();
+            waiting.why = why;
+            return;
+        }
+        let number = self.queued;
+        self.queued += 1;
+        self.queue.insert(number, ask.instance);
+        self.waiting.insert(ask.instance, Waiting { job, ask: ask.clone(), number, why, refused });
+    }
+
+    fn leave_queue(&mut self, instance: InstanceId) -> Option<Waiting> {
+        let waiting = self.waiting.remove(&instance)?;
+        self.queue.remove(&waiting.number);
+        Some(waiting)
+    }
+
+    /// Tries all that wait again as soon as may be.
+    fn retry_all(&mut self, at: Timestamp) {
+        if !self.waiting.is_empty() {
+            self.retry = Some((at, 0));
+        }
+    }
+
+    /// Whether an instance waits for another to be near to.
+    fn someone_waits_for_company(&self) -> bool {
+        let reason = |waiting: &Waiting| waiting.why.as_ref().map(|why| why.reason);
+        self.waiting
+            .values()
+            .any(|waiting| matches!(reason(waiting), Some(Reason::Waiting | Reason::NotNear | Reason::SpreadBroken)))
+    }
+
+    fn note_repulsion(&mut self, job: JobId) {
+        self.repels.retain(|(_, by, _)| *by != job);
+        let Some(Known { realm, place, .. }) = self.jobs.get(&job) else { return };
+        let hard = place.apart.iter().filter(|apart| apart.hard);
+        self.repels.extend(hard.map(|apart| (JobId::named(realm, &apart.job), job, apart.within)));
+    }
+
+    fn forget_old_revisions(&mut self, job: JobId) {
+        let Some(known) = self.jobs.get_mut(&job) else { return };
+        let waits =
+            |revision: u32| self.waiting.values().any(|waiting| waiting.job == job && waiting.ask.revision == revision);
+        let spare = known.workloads.len().saturating_sub(REVISIONS_MAX);
+        let old: Vec<u32> = known.workloads.keys().copied().take(spare).filter(|revision| !waits(*revision)).collect();
+        for revision in old {
+            known.workloads.remove(&revision);
+        }
+    }
+
+    /// Forgets a job of which there is no instance any more, anywhere.
+    fn forget_if_gone(&mut self, job: JobId) {
+        let gone = self.cluster.total(job) == 0 && !self.waiting.values().any(|waiting| waiting.job == job);
+        if gone && self.jobs.remove(&job).is_some() {
+            self.repels.retain(|(_, by, _)| *by != job);
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Which nodes can take an instance, and what strikes out those that cannot.
+//!
+//! Each node is struck out by its most permanent reason: policy, tags, what it has in all, near and apart, spread and
+//! the most per node, what it has left, and last whether it takes work now. So a node struck out late came near.
+
+use super::cluster::{ClusterView, NodeState, RefusedBy};
+use crate::cedar::{Party, Verdict};
+use messages::id::{JobId, NodeId};
+use messages::manifest::{Affinity, Level, Place, Tag, Workload};
+use messages::node::Standing;
+use messages::policy::Mode;
+use messages::reason::Reason;
+use messages::resources::Dimension;
+use std::collections::BTreeMap;
+
+/// What the instances of a job need.
+#[derive(Clone, Copy, Debug)]
+pub struct Want<'a> {
+    /// Which job.
+    pub job: JobId,
+    /// Its realm's name.
+    pub realm: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// Whether it must never run twice.
+    pub exclusive: bool,
+    /// What an instance runs and needs.
+    pub workload: &'a Workload,
+    /// Where it may and should be.
+    pub place: &'a Place,
+}
+
+/// What strikes a node out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Strike<'a> {
+    /// The policy.
+    Policy(Verdict),
+    /// So many tags, of which this is the first.
+    Tags(&'a Tag, u64),
+    /// It never has enough of this; so much is missing.
+    Capacity(Dimension, u64),
+    /// No instance of that job is there; or anywhere, when set.
+    NotNear(&'a Affinity, bool),
+    /// An instance of this job is there, from which it must be apart.
+    NotApart(JobId, Level),
+    /// Its domain has so many, and another so few.
+    Spread(Level, u32, u32),
+    /// It has so many, which is the most it may have.
+    PerNode(u32),
+    /// It has not enough left of this; so much is missing.
+    Free(Dimension, u64),
+    /// It said no itself.
+    Refused(Reason),
+    /// It takes nothing new.
+    Standing(Standing),
+}
+
+impl Strike<'_> {
+    /// The stable code.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Policy(verdict) => verdict.reason(),
+            Self::Tags(..) => Reason::TagMismatch,
+            Self::Capacity(dimension, _) | Self::Free(dimension, _) => match dimension {
+                Dimension::Cpu => Reason::NoCpu,
+                Dimension::Memory => Reason::NoMemory,
+                Dimension::Disk => Reason::NoDisk,
+                Dimension::Network => Reason::NoNetwork,
+                Dimension::Ports => Reason::NoPorts,
+            },
+            Self::NotNear(_, true) => Reason::Waiting,
+            Self::NotNear(_, false) => Reason::NotNear,
+            Self::NotApart(..) => Reason::NotApart,
+            Self::Spread(..) => Reason::SpreadBroken,
+            Self::PerNode(_) => Reason::NodeFull,
+            Self::Refused(because) => *because,
+            Self::Standing(Standing::Cordoned | Standing::Draining) => Reason::Cordoned,
+            Self::Standing(_) => Reason::NodeDown,
+        }
+    }
+
+    /// How permanent it is: the lower, the more.
+    pub const fn tier(&self) -> u8 {
+        match self {
+            Self::Policy(_) => 0,
+            Self::Tags(..) => 1,
+            Self::Capacity(..) => 2,
+            Self::NotNear(..) | Self::NotApart(..) => 3,
+            Self::Spread(..) | Self::PerNode(_) => 4,
+            Self::Free(..) | Self::Refused(_) => 5,
+            Self::Standing(_) => 6,
+        }
+    }
+}
+
+/// What holds for all instances of a job alike and does not change within a batch.
+#[derive(Clone, Debug)]
+pub struct Survey<'a> {
+    /// What they need.
+    pub want: Want<'a>,
+    /// Every node, with what strikes it out for good, and what a policy that is not enforced would say.
+    pub nodes: Vec<Surveyed<'a>>,
+}
+
+/// One node in a survey.
+#[derive(Clone, Debug)]
+pub struct Surveyed<'a> {
+    /// Which node.
+    pub id: NodeId,
+    /// The node.
+    pub node: &'a NodeState,
+    /// What strikes it out for good.
+    pub strike: Option<Strike<'a>>,
+    /// What the policy says.
+    pub policy: Option<String>,
+}
+
+impl<'a> Survey<'a> {
+    /// Looks at every node once.
+    pub fn new(view: &ClusterView<'a>, want: Want<'a>) -> Self {
+        let rules = view.state.rules.get(want.realm);
+        let judge = rules.map(|rules| (rules, Party::job(want.realm, want.name, want.workload, want.exclusive)));
+        let survey = |(id, node): (NodeId, &'a NodeState)| {
+            let mut policy = None;
+            let mut strike = None;
+            if let Some((rules, job)) = &judge {
+                let verdict = rules.place(job, &Party::node(node.name(), node.tags()));
+                policy = Some(worded(rules.mode, &verdict));
+                strike = (rules.mode == Mode::Enforce && !verdict.allowed).then_some(Strike::Policy(verdict));
+            }
+            let strike = strike.or_else(|| permanent(&want, node));
+            Surveyed { id, node, strike, policy }
+        };
+        Self { want, nodes: view.nodes().map(survey).collect() }
+    }
+
+    /// Whether some node could take an instance if nothing else were there.
+    pub fn possible(&self) -> bool {
+        self.nodes.iter().any(|node| node.strike.is_none())
+    }
+}
+
+fn worded(mode: Mode, verdict: &Verdict) -> String {
+    match (mode, verdict.allowed) {
+        (Mode::Enforce, _) | (_, true) => verdict.words(),
+        (Mode::Audit, false) => format!("{} (audit: not applied)", verdict.words()),
+        (Mode::Shadow, false) => format!("{} (shadow: would be denied)", verdict.words()),
+    }
+}
+
+fn permanent<'a>(want: &Want<'a>, node: &NodeState) -> Option<Strike<'a>> {
+    let mut missing = want.place.require.iter().filter(|tag| !node.satisfies(tag));
+    if let Some(first) = missing.next() {
+        return Some(Strike::Tags(first, missing.count() as u64 + 1));
+    }
+    let shortage = node.capacity().shortage(&want.workload.resources);
+    shortage.map(|(dimension, missing)| Strike::Capacity(dimension, missing))
+}
+
+/// The fewest instances that a domain has which could take one, for each spread that must hold.
+pub type Floors = BTreeMap<Level, u32>;
+
+/// Counts the floors of the spreads: over the domains of all nodes that take work and could ever take the job.
+pub fn floors<'a>(view: &ClusterView<'a>, survey: &Survey<'a>) -> Floors {
+    let spreads = survey.want.place.spread.iter();
+    let floor = |level: Level| {
+        let open = survey.nodes.iter().filter(|it| it.strike.is_none() && it.node.standing() == Standing::Ready);
+        open.map(|it| view.count(survey.want.job, level, it.node)).min().unwrap_or(0)
+    };
+    spreads.map(|spread| (spread.over, floor(spread.over))).collect()
+}
+
+/// What strikes a node out now.
+pub fn strike<'a>(
+    view: &ClusterView<'a>,
+    want: &Want<'a>,
+    surveyed: &Surveyed<'a>,
+    floors: &Floors,
+    refused: &[RefusedBy],
+) -> Option<Strike<'a>> {
+    let (id, node) = (surveyed.id, surveyed.node);
+    surveyed
+        .strike
+        .clone()
+        .or_else(|| unwanted_company(view, want, node))
+        .or_else(|| unwanted_crowd(view, want, node, floors))
+        .or_else(|| {
+            let shortage = view.free(id, node).shortage(&want.workload.resources);
+            shortage.map(|(dimension, missing)| Strike::Free(dimension, missing))
+        })
+        .or_else(|| {
+            let said_no = refused.iter().find(|no| no.node == id && no.version >= node.view().version);
+            said_no.map(|no| Strike::Refused(no.because))
+        })
+        .or_else(|| (node.standing() != Standing::Ready).then_some(Strike::Standing(node.standing())))
+}
+
+/// Hard near and apart, its own and those of the jobs that are there.
+fn unwanted_company<'a>(view: &ClusterView<'a>, want: &Want<'a>, node: &'a NodeState) -> Option<Strike<'a>> {
+    for near in want.place.near.iter().filter(|near| near.hard && !crate::mutant!(NearIgnored)) {
+        let other = JobId::named(want.realm, &near.job);
+        if view.count(other, near.within, node) == 0 {
+            let nowhere = view.total(other) == 0;
+            if !(nowhere && other == want.job) {
+                return Some(Strike::NotNear(near, nowhere));
+            }
+        }
+    }
+    for apart in want.place.apart.iter().filter(|apart| apart.hard) {
+        let other = JobId::named(want.realm, &apart.job);
+        if view.count(other, apart.within, node) > 0 {
+            return Some(Strike::NotApart(other, apart.within));
+        }
+    }
+    let repelled = view.repelled_by(want.job).filter(|(by, _)| *by != want.job);
+    repelled
+        .into_iter()
+        .find_map(|(by, level)| (view.count(by, level, node) > 0).then_some(Strike::NotApart(by, level)))
+}
+
+/// Hard spreads, and the most per node.
+fn unwanted_crowd<'a>(
+    view: &ClusterView<'a>,
+    want: &Want<'a>,
+    node: &'a NodeState,
+    floors: &Floors,
+) -> Option<Strike<'a>> {
+    for spread in &want.place.spread {
+        let Some(skew_max) = spread.skew_max else { continue };
+        let floor = floors.get(&spread.over).copied().unwrap_or(0);
+        let count = view.count(want.job, spread.over, node);
+        if (count + 1).saturating_sub(floor) > skew_max.max(1) {
+            return Some(Strike::Spread(spread.over, count, floor));
+        }
+    }
+    let count = view.count(want.job, Level::Node, node);
+    want.place.per_node_max.filter(|max| count >= *max).map(|_| Strike::PerNode(count))
+}
