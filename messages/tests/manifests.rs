@@ -3,6 +3,8 @@
 //! Each `bad_manifests/NAME.toml` (or .yaml, .json) has its errors beside it in `NAME.toml.txt`.
 //! `ORRERY_BLESS=1 cargo nextest run -p messages` rewrites them; commit only what you understand.
 
+#![expect(clippy::disallowed_methods, reason = "a test may read and rewrite the files beside it; the library may not")]
+
 use messages::manifest::{
     Affinity, Check, Fault, Format, Level, Manifest, Options, Spread, Step, Tag, read, read_with,
 };
