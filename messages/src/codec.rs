@@ -2,11 +2,13 @@
 //!
 //! A record is `b'O'`, the kind (u8), the version of the kind's schema (u16), the payload's length (u32), a CRC-32C of
 //! kind, version, length and payload (u32), then the payload, all little-endian. bincode is not self-describing: a
-//! schema that changes gets a new version and an upcaster from the old one, and enums grow only at the end.
+//! schema that changes gets a new version and an upcaster from the old one ([`crate::upcast`]), and enums grow only at
+//! the end.
 
-use crate::entry::{Entry, Record};
+use crate::entry::Entry;
 use crate::envelope::Envelope;
 use crate::id::Kind;
+use crate::upcast;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// The first byte of a record.
@@ -16,7 +18,7 @@ pub const HEADER_BYTES: usize = 12;
 /// The longest payload, in bytes. A longer one is refused on both sides.
 pub const PAYLOAD_BYTES_MAX: usize = 16 << 20;
 /// The kind number of an [`Envelope`]; entries have the number of their actor's [`Kind`].
-const ENVELOPE: u8 = 100;
+pub const ENVELOPE: u8 = 100;
 
 /// Why bytes are not what they should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -144,32 +146,14 @@ pub fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
 /// When the bytes are cut short, damaged, or of a kind or version this build does not know.
 pub fn decode_entry(bytes: &[u8]) -> Result<(Entry, &[u8]), CodecError> {
     let (number, version, payload, rest) = open(bytes)?;
-    let unknown = CodecError::Unknown { kind: number, version };
-    let kind = Kind::from_number(number).ok_or(unknown.clone())?;
-    if version != self::version(kind) {
-        return Err(unknown);
-    }
-    let entry = match kind {
-        Kind::Job => Entry::Job(record(number, version, payload)?),
-        Kind::Node => Entry::Node(record(number, version, payload)?),
-        Kind::Scheduler => Entry::Scheduler(record(number, version, payload)?),
-        Kind::Route => Entry::Route(record(number, version, payload)?),
-        Kind::Rollout => Entry::Rollout(record(number, version, payload)?),
-        Kind::Policy => Entry::Policy(record(number, version, payload)?),
-    };
+    let upcast = Kind::from_number(number).and_then(|kind| upcast::of_entry(kind, version));
+    let upcast = upcast.ok_or(CodecError::Unknown { kind: number, version })?;
+    let entry = upcast(payload).map_err(|cause| CodecError::Payload { kind: number, version, cause })?;
     Ok((entry, rest))
 }
 
-fn record<M: DeserializeOwned, E: DeserializeOwned>(
-    kind: u8,
-    version: u16,
-    payload: &[u8],
-) -> Result<Record<M, E>, CodecError> {
-    decode_bare(payload).map_err(|cause| CodecError::Payload { kind, version, cause })
-}
-
 /// The version of [`Envelope`] that this build writes.
-const ENVELOPE_VERSION: u16 = 1;
+pub const ENVELOPE_VERSION: u16 = 2;
 
 /// The record of an envelope, for a bus.
 pub fn encode_envelope(envelope: &Envelope) -> Vec<u8> {
@@ -184,12 +168,11 @@ pub fn encode_envelope(envelope: &Envelope) -> Vec<u8> {
 /// As [`decode_entry`]; also when anything follows it.
 pub fn decode_envelope(bytes: &[u8]) -> Result<Envelope, CodecError> {
     let (kind, version, payload, rest) = open(bytes)?;
-    if kind != ENVELOPE || version != ENVELOPE_VERSION {
-        return Err(CodecError::Unknown { kind, version });
-    }
+    let upcast = upcast::of_envelope(version).filter(|_| kind == ENVELOPE);
+    let upcast = upcast.ok_or(CodecError::Unknown { kind, version })?;
     let fail = |cause| CodecError::Payload { kind, version, cause };
     if !rest.is_empty() {
         return Err(fail(format!("{} bytes follow it", rest.len())));
     }
-    decode_bare(payload).map_err(fail)
+    upcast(payload).map_err(fail)
 }

@@ -22,3 +22,4 @@ pub mod route;
 pub mod scheduler;
 pub mod subject;
 pub mod time;
+pub mod upcast;
