@@ -9,6 +9,7 @@ use cedar_policy::{
 };
 use messages::envelope::Principal;
 use messages::manifest::{RouteSpec, Workload};
+use messages::policy::Mode;
 use messages::reason::{Reason, Refusal};
 use messages::time::Timestamp;
 use miette::Diagnostic;
@@ -90,6 +91,37 @@ impl Verdict {
             (None, true, _) => format!("permitted by {policies}"),
             (None, false, true) => "permitted by no policy".into(),
             (None, false, false) => format!("forbidden by {policies}"),
+        }
+    }
+}
+
+impl Verdict {
+    /// The verdict in words, and what became of it in this mode.
+    pub fn worded(&self, mode: Mode) -> String {
+        match (mode, self.allowed) {
+            (Mode::Enforce, _) | (_, true) => self.words(),
+            (Mode::Audit, false) => format!("{} (audit: not applied)", self.words()),
+            (Mode::Shadow, false) => format!("{} (shadow: would be denied)", self.words()),
+        }
+    }
+
+    /// Whether it must not happen in this mode.
+    pub fn denies(&self, mode: Mode) -> bool {
+        mode == Mode::Enforce && !self.allowed
+    }
+
+    /// The verdict on both of two things: the first denial, or all that permitted.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        match (self.allowed, other.allowed) {
+            (false, _) => self,
+            (true, false) => other,
+            (true, true) => {
+                self.policies.extend(other.policies);
+                self.policies.sort();
+                self.policies.dedup();
+                self
+            }
         }
     }
 }

@@ -1,28 +1,219 @@
-//! The policy actor.
+//! The policy actor: the front door of a realm. Every command from outside is judged, recorded and passed on here.
+//!
+//! A command that declares something (apply, scale, stop, remove a route) takes its turn in a lane: the quota is
+//! counted, the scheduler says whether all of it would fit, then all of it holds or none, and it is passed on to the
+//! actors it concerns until each has answered. The rest is passed on at once. Commands about nodes belong to the realm
+//! [`messages::policy::SYSTEM_REALM`].
 
-use crate::behavior::{Behavior, Turn};
-use messages::id::Kind;
-use messages::policy::{Event, Message};
+mod evolve;
+mod known;
+mod orders;
+mod progress;
+mod quota;
+mod submit;
+#[cfg(test)]
+mod tests;
+
+use crate::behavior::{Behavior, Draft, Turn};
+use crate::cedar::{self, Compiled, Policies};
+use crate::retry::Retry;
+use messages::envelope::{Address, MessageId};
+use messages::id::{ActorId, Kind};
+use messages::manifest::{JobSpec, RouteSpec};
+use messages::policy::{Answer, Change, Event, Message, Mode, Quota, Request};
 use messages::reason::Refusal;
-use messages::time::Timestamp;
+use messages::time::{Span, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// The first wait before something owed is asked for again.
+pub const RETRY_FIRST: Span = Span::milliseconds(500);
+/// How long the scheduler may take to say whether a command would fit.
+pub const CHECK_MAX: Span = Span::seconds(10);
+/// How many commands may be under way.
+pub const TASKS_MAX: usize = 256;
+/// How many commands that declare something may wait for their turn.
+pub const LANE_MAX: usize = 16;
+/// How many answers are remembered, for clients that ask again.
+pub const ANSWERS_MAX: usize = 256;
 
 /// What the policy actor knows.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Policy {}
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Policy {
+    realm: String,
+    rules: Rules,
+    quota: Option<Quota>,
+    jobs: BTreeMap<String, JobSpec>,
+    routes: BTreeMap<String, RouteSpec>,
+    tasks: BTreeMap<u64, Task>,
+    lane: VecDeque<u64>,
+    answers: VecDeque<(MessageId, Result<Answer, Refusal>)>,
+}
+
+/// The realm's policy in force.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Rules {
+    /// The text that was set; [`cedar::DEFAULT_TEXT`] until then.
+    text: Option<String>,
+    mode: Mode,
+    version: u64,
+    /// The version that the scheduler has.
+    noted: u64,
+    retry: Retry,
+    #[serde(skip)]
+    compiled: Compiled,
+}
+
+/// A command under way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    id: MessageId,
+    client: Address,
+    request: Request,
+    verdict: String,
+    stage: Stage,
+    since: Timestamp,
+    retry: Retry,
+    changes: Vec<Change>,
+    refusal: Option<Refusal>,
+    /// What was declared before, to go back to where an actor refuses.
+    jobs_before: BTreeMap<String, Option<JobSpec>>,
+    routes_before: BTreeMap<String, Option<RouteSpec>>,
+}
+
+/// How far a command has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Stage {
+    /// Another is before it.
+    Queued,
+    /// The scheduler is asked whether it would fit.
+    Checking,
+    /// These have not answered yet.
+    Passing(BTreeSet<ActorId>),
+}
+
+impl Policy {
+    /// The realm's name; empty before the first command.
+    pub fn realm(&self) -> &str {
+        &self.realm
+    }
+
+    /// The policy's text.
+    pub fn text(&self) -> &str {
+        self.rules.text.as_deref().unwrap_or(cedar::DEFAULT_TEXT)
+    }
+
+    /// How the policy is applied.
+    pub const fn mode(&self) -> Mode {
+        self.rules.mode
+    }
+
+    /// Grows with every change of the policy.
+    pub const fn version(&self) -> u64 {
+        self.rules.version
+    }
+
+    /// The realm's quota.
+    pub const fn quota(&self) -> Option<&Quota> {
+        self.quota.as_ref()
+    }
+
+    /// The jobs as declared, by name.
+    pub const fn jobs(&self) -> &BTreeMap<String, JobSpec> {
+        &self.jobs
+    }
+
+    /// The routes as declared, by name.
+    pub const fn routes(&self) -> &BTreeMap<String, RouteSpec> {
+        &self.routes
+    }
+
+    /// How many commands are under way.
+    pub fn under_way(&self) -> usize {
+        self.tasks.len()
+    }
+
+    fn policies(&self) -> Option<&Policies> {
+        self.rules.compiled.get(self.text())
+    }
+
+    fn answer_to(&self, id: MessageId) -> Option<&Result<Answer, Refusal>> {
+        self.answers.iter().find(|(of, _)| *of == id).map(|(_, outcome)| outcome)
+    }
+
+    fn in_progress(&self, id: MessageId) -> bool {
+        self.tasks.values().any(|task| task.id == id)
+    }
+}
+
+impl Task {
+    /// When something has to be done about it by itself.
+    fn due(&self) -> Option<Timestamp> {
+        match self.stage {
+            Stage::Queued => None,
+            Stage::Checking => Some(self.retry.due.min(self.since.after(CHECK_MAX))),
+            Stage::Passing(_) => Some(self.retry.due),
+        }
+    }
+}
 
 impl Behavior for Policy {
     const KIND: Kind = Kind::Policy;
     type Message = Message;
     type Event = Event;
 
-    fn decide(&self, _message: &Message, _turn: &mut Turn<Self>) -> Result<(), Refusal> {
+    fn decide(&self, message: &Message, turn: &mut Turn<Self>) -> Result<(), Refusal> {
+        match message {
+            Message::Submit { realm, request } => match self.answer_to(turn.cause()) {
+                Some(outcome) => turn.reply(turn.from(), outcome.clone()),
+                None if self.in_progress(turn.cause()) => {}
+                None => submit::submit(&mut Draft::new(self, turn), realm, request),
+            },
+            Message::Checked { ticket, outcome } => {
+                let asked = self.tasks.get(ticket).is_some_and(|task| task.stage == Stage::Checking);
+                if asked {
+                    progress::checked(&mut Draft::new(self, turn), *ticket, outcome.clone());
+                }
+            }
+            Message::Done { ticket, outcome } => {
+                if let (Some(task), Address::Actor(by)) = (self.tasks.get(ticket), turn.from())
+                    && let Stage::Passing(owed) = &task.stage
+                    && owed.contains(&by)
+                {
+                    let settled = Event::Settled { ticket: *ticket, by, outcome: outcome.clone() };
+                    if owed.len() > 1 {
+                        turn.record(settled);
+                    } else {
+                        progress::finish(&mut Draft::new(self, turn), *ticket, settled);
+                    }
+                }
+            }
+            Message::RulesNoted { version } => {
+                if *version > self.rules.noted {
+                    turn.record(Event::RulesNoted { version: *version });
+                }
+            }
+            Message::Wake { .. } => progress::wake(&mut Draft::new(self, turn)),
+        }
         Ok(())
     }
 
-    fn evolve(&mut self, _event: &Event, _at: Timestamp) {}
+    fn evolve(&mut self, event: &Event, at: Timestamp) {
+        self.fold(event, at);
+    }
+
+    fn deadline(&self) -> Option<Timestamp> {
+        let rules = (self.rules.noted < self.rules.version).then_some(self.rules.retry.due);
+        self.tasks.values().filter_map(Task::due).chain(rules).min()
+    }
 
     fn wake(due: Timestamp) -> Message {
         Message::Wake { due }
+    }
+
+    fn repeated(&self, id: MessageId, turn: &mut Turn<Self>) {
+        if let Some(outcome) = self.answer_to(id) {
+            turn.reply(turn.from(), outcome.clone());
+        }
     }
 }

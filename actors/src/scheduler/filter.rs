@@ -8,7 +8,6 @@ use crate::cedar::{Party, Verdict};
 use messages::id::{JobId, NodeId};
 use messages::manifest::{Affinity, Level, Place, Tag, Workload};
 use messages::node::Standing;
-use messages::policy::Mode;
 use messages::reason::Reason;
 use messages::resources::Dimension;
 use std::collections::BTreeMap;
@@ -125,8 +124,8 @@ impl<'a> Survey<'a> {
             let mut strike = None;
             if let Some((rules, job)) = &judge {
                 let verdict = rules.place(job, &Party::node(node.name(), node.tags()));
-                policy = Some(worded(rules.mode, &verdict));
-                strike = (rules.mode == Mode::Enforce && !verdict.allowed).then_some(Strike::Policy(verdict));
+                policy = Some(verdict.worded(rules.mode));
+                strike = verdict.denies(rules.mode).then_some(Strike::Policy(verdict));
             }
             let strike = strike.or_else(|| permanent(&want, node));
             Surveyed { id, node, strike, policy }
@@ -137,14 +136,6 @@ impl<'a> Survey<'a> {
     /// Whether some node could take an instance if nothing else were there.
     pub fn possible(&self) -> bool {
         self.nodes.iter().any(|node| node.strike.is_none())
-    }
-}
-
-fn worded(mode: Mode, verdict: &Verdict) -> String {
-    match (mode, verdict.allowed) {
-        (Mode::Enforce, _) | (_, true) => verdict.words(),
-        (Mode::Audit, false) => format!("{} (audit: not applied)", verdict.words()),
-        (Mode::Shadow, false) => format!("{} (shadow: would be denied)", verdict.words()),
     }
 }
 

@@ -1,0 +1,58 @@
+//! What a realm may use, counted over its jobs as declared.
+
+use messages::manifest::JobSpec;
+use messages::policy::Quota;
+use messages::reason::{Reason, Refusal};
+use messages::resources::{Dimension, Resources};
+use std::collections::BTreeMap;
+
+/// What jobs take together, as declared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Sum {
+    instances: u64,
+    resources: Resources,
+}
+
+fn sum<'a>(jobs: impl Iterator<Item = &'a JobSpec>) -> Sum {
+    jobs.fold(Sum::default(), |sum, spec| {
+        let instances = u64::from(spec.instances);
+        let resources = spec.workload.resources.times(instances);
+        Sum { instances: sum.instances.saturating_add(instances), resources: sum.resources.plus(&resources) }
+    })
+}
+
+/// Whether a change of jobs stays within the quota. What makes use smaller is always let through.
+pub(super) fn check(
+    realm: &str,
+    quota: &Quota,
+    jobs: &BTreeMap<String, JobSpec>,
+    changed: &BTreeMap<String, JobSpec>,
+) -> Result<(), Refusal> {
+    let before = sum(jobs.values());
+    let kept = jobs.iter().filter(|(name, _)| !changed.contains_key(*name)).map(|(_, spec)| spec);
+    let after = sum(kept.chain(changed.values()));
+    let slack = u64::from(crate::mutant!(QuotaOffByOne));
+    if let Some(limit) = quota.instances
+        && after.instances > limit.saturating_add(slack)
+        && after.instances > before.instances
+    {
+        let (count, limit) = (after.instances.to_string(), limit.to_string());
+        return Err(exceeded(realm, "instances", &count, &limit, &before.instances.to_string()));
+    }
+    for dimension in Dimension::ALL {
+        let (limit, count) = (quota.resources.get(dimension), after.resources.get(dimension));
+        let had = before.resources.get(dimension);
+        if limit > 0 && count > limit && count > had {
+            let [count, limit, had] = [count, limit, had].map(|amount| dimension.amount(amount));
+            return Err(exceeded(realm, dimension.name(), &count, &limit, &had));
+        }
+    }
+    Ok(())
+}
+
+fn exceeded(realm: &str, what: &str, count: &str, limit: &str, had: &str) -> Refusal {
+    let message = format!("realm {realm} would use {count} of {what}, and its quota is {limit}");
+    Refusal::new(Reason::QuotaExceeded, message)
+        .nearest(format!("it uses {had} of {limit} now"))
+        .change(format!("raise the quota of {what} to {count}, or ask for less"))
+}
