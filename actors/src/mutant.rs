@@ -80,6 +80,24 @@ mod switch {
         QuotaOffByOne,
         /// A manifest is passed on before it is known whether all of it fits.
         HalfApplied,
+        /// A job lets a slot come back before its last instance was released.
+        RestartWithoutRelease,
+        /// A job stops healthy instances without regard to how many are left.
+        ForgetMinHealthy,
+        /// A job takes an observation that was overtaken for news.
+        TakeStaleObserved,
+        /// A job believes any node that an instance is gone.
+        ReleasedByAnyNode,
+        /// A job stops an instance before the routes know that it goes.
+        StopBeforeWithdrawn,
+        /// A rollout gives a revision traffic before it has the health for it.
+        WeightBeforeHealthy,
+        /// A rollout goes on with failures that should make it revert.
+        ForgetFailures,
+        /// A rollout gives up old instances before the new ones have passed a gate.
+        BaselineTooEarly,
+        /// A route takes in a table that was overtaken.
+        TakeStaleEndpoints,
     }
 
     /// One more than the number of the planted bug; zero for none. Of the whole process: a test plants one.

@@ -1,0 +1,1 @@
+//! Any order of messages.
