@@ -157,6 +157,43 @@ fn yaml_and_json_say_the_same_as_toml() {
     assert_eq!(serde_json::from_str::<Manifest>(&sent).expect("and read back"), toml);
 }
 
+/// Depth, width and repetition that would cost a careless reader its stack, its memory or its afternoon.
+#[test]
+fn no_manifest_is_too_nasty() {
+    let mut laughs = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..10 {
+        let below = level - 1;
+        let items = vec![format!("*a{below}"); 9].join(", ");
+        laughs += &format!("a{level}: &a{level} [{items}]\n");
+    }
+    let jobs = |near: fn(usize) -> [usize; 2]| -> String {
+        let job = |index: usize| {
+            let [one, two] = near(index);
+            format!(
+                "[job.a{index}]\nrun = [\"x\"]\nplace = {{ near = [{{ job = \"a{one}\" }}, {{ job = \"a{two}\" }}] }}\n"
+            )
+        };
+        (0..3_000).map(job).collect()
+    };
+    let circle = format!("realm = \"r\"\n{}", jobs(|index| [(index + 1) % 3_000, (index + 7) % 3_000]));
+    for (text, format) in [
+        ("[".repeat(200_000), Format::Json),
+        ("[".repeat(200_000), Format::Yaml),
+        (format!("a = {}", "[".repeat(200_000)), Format::Toml),
+        (format!("a = {}", "{a=".repeat(100_000)), Format::Toml),
+        (format!("[{}x]\n", "a.".repeat(100_000)), Format::Toml),
+        (laughs, Format::Yaml),
+        (circle, Format::Toml),
+        ("#".repeat(2 << 20), Format::Toml),
+    ] {
+        let faults = read(&text, "nasty", format).expect_err("this is refused");
+        assert!(faults.len() <= 100, "{} faults", faults.len());
+        assert!(told(&faults).len() < 100_000, "nobody reads {} bytes of errors", told(&faults).len());
+    }
+    let chain = format!("realm = \"r\"\n{}", jobs(|index| [(index + 1).min(2_999), (index + 2).min(2_999)]));
+    good(&chain);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 

@@ -3,7 +3,7 @@
 use super::fault::{Stretch, did_you_mean};
 use super::model::Manifest;
 use super::reader::Reader;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// How one thing names another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,34 +49,62 @@ pub(super) fn references(reader: &mut Reader<'_>, manifest: &Manifest, reference
     }
 }
 
+/// The most circles that are told of one manifest.
+const CIRCLES_MAX: usize = 20;
+
+/// Who is to be near whom.
+type Edges<'r> = BTreeMap<&'r str, Vec<&'r Reference>>;
+
 /// No chain of `near` may come back to where it began; a job near itself is no chain.
 pub(super) fn cycles(reader: &mut Reader<'_>, references: &[Reference]) {
-    let mut edges: BTreeMap<&str, Vec<&Reference>> = BTreeMap::new();
+    let mut edges: Edges<'_> = BTreeMap::new();
     for reference in references.iter().filter(|edge| edge.relation == Relation::Near && edge.from != edge.to) {
         edges.entry(&reference.from).or_default().push(reference);
     }
-    let mut told: BTreeSet<Vec<&str>> = BTreeSet::new();
+    peel(&mut edges);
+    let mut told: BTreeSet<&str> = BTreeSet::new();
+    let mut circles = 0;
     for start in edges.keys().copied() {
-        let Some(chain) = chain_back(start, &edges) else { continue };
-        let mut members: Vec<&str> = chain.iter().map(|edge| edge.from.as_str()).collect();
-        let sentence = format!("{} -> {start}", members.join(" -> "));
-        members.sort_unstable();
-        if told.insert(members) {
-            let first = chain[0];
-            reader.fault(
-                first.at,
-                &first.path,
-                format!("each of these jobs is to be near the next, in a circle: {sentence}"),
-            );
+        if circles == CIRCLES_MAX || told.contains(start) {
+            continue;
         }
+        let Some(chain) = chain_back(start, &edges) else { continue };
+        circles += 1;
+        let members: Vec<&str> = chain.iter().map(|edge| edge.from.as_str()).collect();
+        let sentence = format!("{} -> {start}", members.join(" -> "));
+        told.extend(members);
+        let (at, path) = (chain[0].at, &chain[0].path);
+        reader.fault(at, path, format!("each of these jobs is to be near the next, in a circle: {sentence}"));
     }
 }
 
+/// Takes away every job that is in no circle because all it is near to has been taken away.
+fn peel(edges: &mut Edges<'_>) {
+    let mut wanted_by: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut open: BTreeMap<&str, usize> = BTreeMap::new();
+    for edge in edges.values().flatten() {
+        wanted_by.entry(&edge.to).or_default().push(&edge.from);
+        *open.entry(&edge.from).or_default() += 1;
+    }
+    let mut free: Vec<&str> = wanted_by.keys().copied().filter(|job| !open.contains_key(job)).collect();
+    while let Some(job) = free.pop() {
+        for from in wanted_by.remove(job).unwrap_or_default() {
+            if let Some(left) = open.get_mut(from) {
+                *left -= 1;
+                if *left == 0 {
+                    free.push(from);
+                }
+            }
+        }
+    }
+    edges.retain(|job, _| open.get(job).is_some_and(|left| *left > 0));
+}
+
 /// The shortest chain from `start` back to it.
-fn chain_back<'r>(start: &str, edges: &BTreeMap<&'r str, Vec<&'r Reference>>) -> Option<Vec<&'r Reference>> {
+fn chain_back<'r>(start: &str, edges: &Edges<'r>) -> Option<Vec<&'r Reference>> {
     let mut reached: BTreeMap<&str, &Reference> = BTreeMap::new();
-    let mut front = vec![start];
-    while let Some(from) = (!front.is_empty()).then(|| front.remove(0)) {
+    let mut front = VecDeque::from([start]);
+    while let Some(from) = front.pop_front() {
         for edge in edges.get(from).into_iter().flatten() {
             if edge.to == start {
                 let mut chain = vec![*edge];
@@ -88,7 +116,7 @@ fn chain_back<'r>(start: &str, edges: &BTreeMap<&'r str, Vec<&'r Reference>>) ->
             }
             if !reached.contains_key(edge.to.as_str()) {
                 reached.insert(&edge.to, edge);
-                front.push(&edge.to);
+                front.push_back(&edge.to);
             }
         }
     }
