@@ -1,0 +1,144 @@
+//! Claims: accepted, refused, started, stopped, released.
+
+use super::*;
+
+#[test]
+fn a_claim_takes_room_and_asks_the_job_until_it_answers() {
+    let mut story = Story::ready();
+    story.claim(instance(1), 400);
+    assert_eq!(story.state().free().cpu_milli, 600);
+    assert!(matches!(story.to_job()[..], [job::Message::Assigned { epoch: 1, .. }]));
+    assert!(matches!(story.to_scheduler()[..], [scheduler::Message::View { view, .. }] if view.claims.len() == 1));
+    story.pass(3_500);
+    let asked = story.to_job().iter().filter(|told| matches!(told, job::Message::Assigned { .. })).count();
+    assert_eq!(asked, 2, "after one second, and after two more");
+    story.start(instance(1));
+    assert_eq!(story.desired(), Some(vec![(instance(1), Goal::Run)]));
+    story.pass(60_000);
+    assert!(!story.to_job().iter().any(|told| matches!(told, job::Message::Assigned { .. })));
+}
+
+#[test]
+fn a_claim_beyond_the_capacity_is_refused_with_the_dimension() {
+    let mut story = Story::ready();
+    story.claim(instance(1), 700);
+    story.claim(instance(2), 301);
+    assert_eq!(story.refused(), Some(Reason::NoCpu));
+    assert!(matches!(story.events[..], [Event::ClaimRefused { because: Reason::NoCpu, .. }]));
+    story.claim(instance(3), 300);
+    assert_eq!(story.refused(), None);
+    assert_eq!(story.state().free().cpu_milli, 0);
+}
+
+#[test]
+fn a_node_that_nobody_has_heard_of_takes_nothing_and_leaves_no_trace() {
+    let mut story = Story::blank();
+    story.claim(instance(1), 1);
+    assert_eq!(story.refused(), Some(Reason::NotFound));
+    assert_eq!(story.cell.sequence(), 0);
+}
+
+#[test]
+fn a_claim_said_twice_is_one_claim() {
+    let mut story = Story::ready();
+    story.claim(instance(1), 700);
+    story.claim(instance(1), 700);
+    assert_eq!(story.events, []);
+    assert!(matches!(story.to_scheduler()[..], [scheduler::Message::View { .. }]));
+    assert!(matches!(story.to_job()[..], [job::Message::Assigned { .. }]));
+}
+
+#[test]
+fn what_was_never_started_is_released_at_once() {
+    let mut story = Story::ready();
+    story.claim(instance(1), 400);
+    story.stop(instance(1));
+    assert_eq!(story.released(), Some(Reason::Stopped));
+    assert_eq!(story.state().claims().count(), 0);
+}
+
+#[test]
+fn what_may_run_is_released_only_when_it_has_ended() {
+    let mut story = Story::ready();
+    story.claim(instance(1), 400);
+    story.start(instance(1));
+    story.stop(instance(1));
+    assert_eq!(story.released(), None);
+    assert_eq!(story.desired(), Some(vec![(instance(1), Goal::Stop)]));
+    let ended = Observation::Ended(Ended::new(Reason::Stopped, "stopped"));
+    story.report(11, &[(instance(1), ended)]);
+    assert_eq!(story.released(), Some(Reason::Stopped));
+    assert_eq!(story.desired(), Some(vec![]), "so that the agent may forget it");
+}
+
+#[test]
+fn a_release_is_said_until_it_is_noted() {
+    let mut story = Story::with_running();
+    story.report(12, &[(instance(1), exited())]);
+    let version = match story.to_job()[..] {
+        [job::Message::Released { version, .. }] => *version,
+        ref other => panic!("a release was expected, not {other:?}"),
+    };
+    story.pass(1_000);
+    assert_eq!(story.released(), Some(Reason::ExitCode));
+    story.tell(job().into(), Message::Noted { instance: instance(1), version });
+    story.pass(60_000);
+    assert_eq!(story.released(), None);
+}
+
+#[test]
+fn a_late_claim_does_not_bring_back_what_was_released() {
+    let mut story = Story::ready();
+    story.stop(instance(1));
+    assert_eq!(story.released(), Some(Reason::Stopped), "there is no such claim");
+    story.claim(instance(1), 400);
+    assert_eq!(story.refused(), Some(Reason::Stale));
+    story.tell(job().into(), Message::Noted { instance: instance(1), version: 1 });
+    story.claim(instance(1), 400);
+    assert_eq!(story.refused(), Some(Reason::Stale));
+    story.stop(instance(1));
+    assert_eq!((story.released(), story.events.len()), (Some(Reason::Stopped), 0), "said again, not recorded again");
+}
+
+#[test]
+fn a_start_without_a_claim_is_answered_with_a_release() {
+    let mut story = Story::ready();
+    story.start(instance(1));
+    assert_eq!(story.released(), Some(Reason::Stopped));
+}
+
+#[test]
+fn observations_are_told_once_each_until_noted() {
+    let mut story = Story::with_running();
+    assert!(matches!(story.to_job()[..], [job::Message::Observed { version: 1, observation: Some(_), .. }]));
+    story.report(12, &[(instance(1), running())]);
+    assert_eq!(story.events, [], "nothing new");
+    assert_eq!(story.orders(), [&Order::ReportHeard { report: 12 }]);
+    story.tell(job().into(), Message::Noted { instance: instance(1), version: 1 });
+    story.pass(60_000);
+    assert!(!story.to_job().iter().any(|told| matches!(told, job::Message::Observed { .. })));
+}
+
+#[test]
+fn a_report_overtaken_by_a_newer_one_changes_nothing() {
+    let mut story = Story::with_running();
+    story.report(13, &[(instance(1), healthy())]);
+    story.report(12, &[(instance(1), running())]);
+    assert_eq!(story.orders(), [&Order::ReportHeard { report: 12 }]);
+    assert_eq!(story.state().claim(instance(1)).and_then(super::super::Claim::observation), Some(&healthy()));
+}
+
+#[test]
+fn desired_state_is_said_until_the_agent_took_it_in() {
+    let mut story = Story::ready();
+    story.claim(instance(1), 400);
+    story.start(instance(1));
+    story.pass(1_000);
+    assert_eq!(story.desired(), Some(vec![(instance(1), Goal::Run)]));
+    story.tell(Address::Agent(me()), Message::Reconciled { epoch: 1, version: 2 });
+    assert_eq!(story.events, [Event::Reconciled { version: 2 }]);
+    story.pass(60_000);
+    assert_eq!(story.desired(), None);
+    story.tell(Address::Agent(me()), Message::Reconciled { epoch: 1, version: 2 });
+    assert_eq!(story.events, [], "not an entry unless it changes something");
+}
