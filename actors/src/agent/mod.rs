@@ -6,6 +6,8 @@ pub mod reconciler;
 
 mod lease;
 mod local;
+#[cfg(test)]
+mod tests;
 
 use messages::agent::{Assignment, Ended, Observation, Order};
 use messages::id::InstanceId;
