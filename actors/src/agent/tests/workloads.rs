@@ -98,7 +98,7 @@ fn what_is_found_running_is_adopted_and_what_is_found_ended_is_not_started() {
     let found = vec![found(1, false, running()), found(2, false, ended.clone())];
     let mut story = Story::begin(Inventory { found, lease_until: None });
     let hello = story.take().remove(0);
-    let both = vec![(instance(1), running()), (instance(2), ended)];
+    let both = [(instance(1), running()), (instance(2), ended)];
     assert!(
         matches!(hello, Output::Say(Message::Hello { seen, .. }) if seen.len() == 2 && both.iter().all(|one| seen.contains(one)))
     );
