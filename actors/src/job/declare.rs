@@ -162,6 +162,7 @@ pub(super) fn targets(
         let known = |revision: u32| draft.state.workloads.contains_key(&revision);
         let counts = bounded(counts, known);
         let weights = weights.to_vec();
+        let settled = settled.filter(|revision| [engagement.from, engagement.to].contains(revision));
         draft.record(Event::Targeted { rollout, version, counts, weights, settled });
     }
     if back { Reason::RolledBack } else { Reason::RolledOut }
