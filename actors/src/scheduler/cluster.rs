@@ -87,6 +87,11 @@ impl NodeState {
         &self.tags
     }
 
+    /// The room given away that its view does not show yet.
+    pub fn reservations(&self) -> impl Iterator<Item = &Reservation> {
+        self.reservations.values()
+    }
+
     /// The place it is in, at this level. A node of which the level is not known is a place of its own.
     pub fn domain(&self, level: Level) -> &str {
         &self.domains[level as usize]

@@ -12,6 +12,8 @@ mod cluster;
 mod evolve;
 mod explain;
 pub mod filter;
+#[cfg(test)]
+mod reference;
 pub mod score;
 pub mod select;
 #[cfg(test)]

@@ -1,0 +1,277 @@
+//! The scheduler beside a naive one that scans lists: what it places, where it does not, and never over capacity.
+
+use super::tests::{Machine, Story, instance, job, place};
+use super::*;
+use messages::manifest::{Affinity, JobSpec, Spread, Tag};
+use messages::node::{ClaimView, Standing};
+use messages::resources::{Dimension, Resources};
+use proptest::prelude::*;
+
+/// Every node, and everything on it, as plain lists.
+#[derive(Default)]
+struct Naive {
+    machines: Vec<Machine>,
+    held: Vec<(NodeId, InstanceId, JobId, Resources)>,
+}
+
+impl Naive {
+    fn machine(&self, id: NodeId) -> &Machine {
+        self.machines.iter().find(|machine| machine.id() == id).expect("a machine of this test")
+    }
+
+    fn domain(&self, id: NodeId, level: Level) -> String {
+        let spec = &self.machine(id).view.spec;
+        match level {
+            Level::Node => spec.name.clone(),
+            Level::Rack => spec.rack.clone(),
+            Level::Site | Level::Region => "all".into(),
+        }
+    }
+
+    fn count(&self, job: JobId, level: Level, node: NodeId) -> u32 {
+        let domain = self.domain(node, level);
+        let there = self.held.iter().filter(|(at, _, of, _)| *of == job && self.domain(*at, level) == domain);
+        u32::try_from(there.count()).expect("few instances")
+    }
+
+    fn used(&self, node: NodeId) -> Resources {
+        let there = self.held.iter().filter(|(at, ..)| *at == node);
+        there.fold(Resources::default(), |sum, (.., resources)| sum.plus(resources))
+    }
+
+    fn ever(&self, spec: &JobSpec, node: NodeId) -> bool {
+        let machine = self.machine(node);
+        let tags = spec.place.require.iter().all(|tag| (machine.view.spec.rack == "r0") != tag.negated);
+        tags && machine.view.spec.capacity.fits(&spec.workload.resources)
+    }
+
+    fn floor(&self, spec: &JobSpec, level: Level) -> u32 {
+        let job = JobId::named("shop", &spec.name);
+        let ids = self.machines.iter().filter(|machine| machine.view.standing == Standing::Ready).map(Machine::id);
+        ids.filter(|id| self.ever(spec, *id)).map(|id| self.count(job, level, id)).min().unwrap_or(0)
+    }
+
+    fn fits(&self, spec: &JobSpec, all: &[JobSpec], node: NodeId) -> bool {
+        let (machine, me) = (self.machine(node), JobId::named("shop", &spec.name));
+        let near = spec.place.near.iter().filter(|near| near.hard).all(|near| {
+            let other = JobId::named("shop", &near.job);
+            let first = other == me && !self.held.iter().any(|(_, _, of, _)| *of == other);
+            first || self.count(other, near.within, node) > 0
+        });
+        let apart = |by: &JobSpec, from: &JobSpec| {
+            let mut hard = by.place.apart.iter().filter(|apart| apart.hard && apart.job == from.name);
+            hard.any(|apart| {
+                let there = if by.name == spec.name { from } else { by };
+                self.count(JobId::named("shop", &there.name), apart.within, node) > 0
+            })
+        };
+        let alone = all.iter().all(|other| !apart(spec, other) && !apart(other, spec));
+        let spread = spec.place.spread.iter().all(|spread| {
+            let skew = (self.count(me, spread.over, node) + 1).saturating_sub(self.floor(spec, spread.over));
+            spread.skew_max.is_none_or(|max| skew <= max)
+        });
+        let few = spec.place.per_node_max.is_none_or(|max| self.count(me, Level::Node, node) < max);
+        let left = machine.view.spec.capacity.minus(&self.used(node));
+        let ready = machine.view.standing == Standing::Ready;
+        ready && self.ever(spec, node) && near && alone && spread && few && left.fits(&spec.workload.resources)
+    }
+
+    fn score(&self, spec: &JobSpec, node: NodeId) -> i64 {
+        let (machine, me) = (self.machine(node), JobId::named("shop", &spec.name));
+        let used = self.used(node).plus(&spec.workload.resources);
+        let share = |of: Dimension| {
+            i64::try_from(used.get(of) * 1_000 / machine.view.spec.capacity.get(of)).expect("at most a thousand")
+        };
+        let (cpu, memory) = (share(Dimension::Cpu), share(Dimension::Memory));
+        let mut score = ((cpu + memory) / 2 - (cpu - memory).abs() / 4).clamp(0, 1_000);
+        let sociable = spec.place.near.iter().any(|near| near.job == spec.name);
+        if !sociable && !spec.place.spread.iter().any(|spread| spread.over == Level::Node) {
+            score += 2 * (1_000 / (1 + i64::from(self.count(me, Level::Node, node))));
+        }
+        for spread in &spec.place.spread {
+            let above = self.count(me, spread.over, node) - self.floor(spec, spread.over);
+            score += 4 * (1_000 / (1 + i64::from(above)));
+        }
+        for apart in spec.place.apart.iter().filter(|apart| !apart.hard) {
+            let count = self.count(JobId::named("shop", &apart.job), apart.within, node);
+            score += 4 * (1_000 / (1 + i64::from(count)));
+        }
+        score
+    }
+
+    fn best(&self, spec: &JobSpec, all: &[JobSpec]) -> Option<NodeId> {
+        let fitting = self.machines.iter().filter(|machine| self.fits(spec, all, machine.id()));
+        let best = fitting.max_by_key(|it| (self.score(spec, it.id()), std::cmp::Reverse(it.view.spec.name.clone())));
+        best.map(Machine::id)
+    }
+
+    /// Takes in what the scheduler recorded, and holds every decision against its own.
+    fn follow(&mut self, story: &Story, all: &[JobSpec], from: usize) {
+        for event in story.events().skip(from) {
+            let (job, ask, chosen) = match event {
+                Event::Placed { job, ask, decision, .. } => (job, ask, decision.chosen),
+                Event::Unplaced { job, ask, .. } => (job, ask, None),
+                _ => continue,
+            };
+            let spec = all.iter().find(|spec| JobId::named("shop", &spec.name) == *job).expect("a job of this test");
+            assert_eq!(chosen, self.best(spec, all), "{} among {:?}", ask.label, self.held);
+            if let Some(node) = chosen {
+                self.held.push((node, ask.instance, *job, spec.workload.resources));
+            }
+        }
+        for machine in &self.machines {
+            assert!(machine.view.spec.capacity.fits(&self.used(machine.id())), "never over capacity");
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Place { job: usize, slots: std::ops::Range<u32> },
+    Show { node: usize },
+    Turn { node: usize, ready: bool },
+    Withdraw { index: usize },
+}
+
+fn level() -> impl Strategy<Value = Level> {
+    prop_oneof![Just(Level::Node), Just(Level::Rack), Just(Level::Site)]
+}
+
+fn spec(name: &'static str) -> impl Strategy<Value = JobSpec> {
+    let affinity = |hard| {
+        let other = prop_oneof![Just("a"), Just("b"), Just("c")];
+        (other, level()).prop_map(move |(job, within)| Affinity { job: job.into(), within, hard })
+    };
+    let apart = prop_oneof![affinity(true), affinity(false)];
+    let spread = (level(), prop::option::of(1..3_u32)).prop_map(|(over, skew_max)| Spread { over, skew_max });
+    let place = (
+        prop::collection::vec(affinity(true), 0..2),
+        prop::collection::vec(apart, 0..2),
+        prop::collection::vec(spread, 0..2),
+        prop::collection::vec(any::<bool>(), 0..2),
+        prop::option::of(1..4_u32),
+    );
+    (100..900_u64, place).prop_map(move |(cpu, (near, apart, mut spread, tags, per_node_max))| {
+        let mut spec = job(name, cpu);
+        spread.truncate(1);
+        let tag = |negated| Tag { key: "rack".into(), value: Some("r0".into()), negated };
+        let require = tags.into_iter().map(tag).collect();
+        // No cycles, as manifests have none.
+        let near = near.into_iter().filter(|near| near.job.as_str() < name).collect();
+        spec.place = messages::manifest::Place { require, near, apart, spread, per_node_max, ..Default::default() };
+        spec
+    })
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0..3_usize, 0..20_u32, 1..5_u32).prop_map(|(job, first, count)| {
+            Step::Place { job, slots: first..first + count }
+        }),
+        3 => (0..6_usize).prop_map(|node| Step::Show { node }),
+        1 => (0..6_usize, any::<bool>()).prop_map(|(node, ready)| Step::Turn { node, ready }),
+        2 => (0..50_usize).prop_map(|index| Step::Withdraw { index }),
+    ]
+}
+
+fn machines() -> impl Strategy<Value = Vec<Machine>> {
+    prop::collection::vec((0..3_u8, 500..3_000_u64), 1..6).prop_map(|all| {
+        let machine =
+            |(index, (rack, cpu)): (usize, (u8, u64))| Machine::new(&format!("n{index}"), &format!("r{rack}"), cpu);
+        all.into_iter().enumerate().map(machine).collect()
+    })
+}
+
+/// Runs the steps on a scheduler and beside it.
+fn run(machines: Vec<Machine>, jobs: &[JobSpec], steps: &[Step]) {
+    let mut story = Story::new();
+    let mut naive = Naive::default();
+    for machine in machines {
+        story.node(&machine);
+        naive.machines.push(machine);
+    }
+    for spec in jobs {
+        // Every job is known from the start, so that whom it must be apart from is too.
+        story.say(place(spec, 100..101));
+        naive.follow(&story, jobs, story.seen());
+        story.see();
+    }
+    for step in steps {
+        match step {
+            Step::Place { job, slots } => {
+                story.say(place(&jobs[*job], slots.clone()));
+            }
+            Step::Show { node } | Step::Turn { node, .. } => {
+                let index = node % naive.machines.len();
+                let id = naive.machines[index].id();
+                let claims = naive.held.iter().filter(|held| held.0 == id);
+                let claims = claims.map(|(_, instance, job, resources)| ClaimView {
+                    instance: *instance,
+                    job: *job,
+                    resources: *resources,
+                });
+                let claims = claims.collect();
+                let view = &mut naive.machines[index].view;
+                view.claims = claims;
+                view.version += 1;
+                if let Step::Turn { ready, .. } = step {
+                    view.standing = if *ready { Standing::Ready } else { Standing::Cordoned };
+                }
+                story.node(&naive.machines[index].clone());
+            }
+            Step::Withdraw { index } => {
+                let reserved: Vec<InstanceId> = naive.held.iter().map(|held| held.1).collect();
+                let Some(instance) = reserved.get(index % reserved.len().max(1)).copied() else { continue };
+                if story.cell.state().cluster().reservation(instance).is_some() {
+                    naive.held.retain(|held| held.1 != instance);
+                    story.say(Message::Withdraw { instance });
+                }
+            }
+        }
+        naive.follow(&story, jobs, story.seen());
+        story.see();
+        story.settle();
+        naive.follow(&story, jobs, story.seen());
+        story.see();
+    }
+    story.check();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_decision_is_that_of_the_naive_scheduler(
+        machines in machines(),
+        jobs in (spec("a"), spec("b"), spec("c")),
+        steps in prop::collection::vec(step(), 1..20),
+    ) {
+        run(machines, &[jobs.0, jobs.1, jobs.2], &steps);
+    }
+
+    #[test]
+    fn views_may_come_in_any_order(
+        machines in machines(),
+        order in Just((0..12_usize).collect::<Vec<_>>()).prop_shuffle(),
+    ) {
+        let spec = job("a", 100);
+        let views: Vec<Machine> = (0..12).map(|index| {
+            let mut machine = machines[index % machines.len()].clone();
+            machine.view.version = 1 + u64::try_from(index).expect("small");
+            if index % 2 == 0 {
+                let (instance, job) = (instance(&spec, u32::try_from(index).expect("small")), JobId::named("shop", "a"));
+                machine.view.claims.push(ClaimView { instance, job, resources: spec.workload.resources });
+            }
+            machine
+        }).collect();
+        let told = |order: &[usize]| {
+            let mut story = Story::new();
+            for index in order {
+                story.node(&views[*index]);
+            }
+            story.cell.state().cluster().clone()
+        };
+        let sorted: Vec<usize> = (0..12).collect();
+        prop_assert_eq!(told(&order), told(&sorted));
+    }
+}
