@@ -8,6 +8,7 @@ pub mod cast;
 pub mod cedar;
 pub mod cell;
 pub mod fold;
+pub mod journal;
 pub mod mutant;
 pub mod ports;
 pub mod retry;

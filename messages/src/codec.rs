@@ -85,6 +85,18 @@ pub fn decode_bare<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     }
 }
 
+/// As [`decode_bare`], for what is checked by other means and may be longer than a record.
+///
+/// # Errors
+/// As [`decode_bare`].
+pub fn decode_bare_long<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    match bincode::serde::decode_from_slice(bytes, bincode::config::standard()) {
+        Ok((value, used)) if used == bytes.len() => Ok(value),
+        Ok((_, used)) => Err(format!("{} bytes are left over", bytes.len() - used)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// The version of a kind's schema that this build writes.
 pub const fn version(kind: Kind) -> u16 {
     match kind {
