@@ -174,7 +174,7 @@ impl Reconciler {
         }
         self.lease.renew_session();
         self.lease_length = lease;
-        (self.epoch, self.session, self.version) = (epoch, session, desired);
+        (self.epoch, self.session, self.version) = (epoch, session, self.version.max(desired));
         self.desired = None;
         self.report = None;
         self.link = Link::Joined { since: self.now, beat_at: self.now };

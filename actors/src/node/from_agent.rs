@@ -21,7 +21,8 @@ impl Draft<'_, Node> {
     ) {
         let state = &self.state;
         let rebooted = boot != state.boot;
-        if !rebooted && sent_at.0 <= state.reported && state.epoch > 0 {
+        let overtaken = !rebooted && sent_at.0 <= state.reported && state.epoch > 0;
+        if overtaken || state.former_boots.contains(&boot) {
             return;
         }
         let anew = matches!(state.presence, Presence::Unknown | Presence::Lost { .. });

@@ -31,6 +31,9 @@ use uuid::Uuid;
 /// How many released instances a node remembers, so that a late claim or stop does not bring one back.
 pub const TOMBSTONES_MAX: usize = 256;
 
+/// How many former boots of a machine a node remembers, so that a late hello of one is not heeded.
+pub const FORMER_BOOTS_MAX: usize = 8;
+
 /// The lease terms that nodes are held to.
 pub const TERMS: LeaseTerms = LeaseTerms::STANDARD;
 
@@ -39,6 +42,8 @@ pub const TERMS: LeaseTerms = LeaseTerms::STANDARD;
 pub struct Node {
     spec: NodeSpec,
     boot: Uuid,
+    /// The boots before, oldest first: their hellos come too late.
+    former_boots: VecDeque<Uuid>,
     epoch: u64,
     session: u64,
     presence: Presence,

@@ -137,6 +137,19 @@ fn desired_state_that_is_old_is_not_heeded() {
 }
 
 #[test]
+fn a_late_welcome_does_not_make_old_desired_state_new() {
+    let mut story = Story::leased();
+    story.desire(&[shared(1, Goal::Run)]);
+    story.desire(&[]);
+    story.ended(1, Reason::ExitSignal);
+    story.take();
+    let (lease, hello_at) = (TERMS.lease, story.now);
+    story.hear(Order::Welcome { epoch: 1, session: 2, lease, boot: BOOT, hello_at, desired: 1 });
+    story.hear(Order::Desired { epoch: 1, version: 1, assignments: vec![shared(1, Goal::Run)] });
+    assert_eq!(story.acts(), []);
+}
+
+#[test]
 fn a_welcome_that_answers_another_process_is_not_heeded() {
     let mut story = Story::begin(Inventory::default());
     let (lease, desired) = (TERMS.lease, 0);

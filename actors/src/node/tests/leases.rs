@@ -108,3 +108,13 @@ fn a_stop_waits_while_the_node_is_suspect() {
     story.hello(FIRST_BOOT, 30, &[(instance(1), running())]);
     assert_eq!(story.desired(), Some(vec![(instance(1), Goal::Stop)]));
 }
+
+#[test]
+fn a_hello_of_a_boot_before_is_not_heeded() {
+    let mut story = Story::ready();
+    story.hello(SECOND_BOOT, 1, &[]);
+    story.claim(instance(1), 400);
+    story.start(instance(1));
+    story.hello(FIRST_BOOT, 99, &[]);
+    assert_eq!((story.events.len(), story.released()), (0, None));
+}
