@@ -10,8 +10,8 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::balance::Member;
+use super::line::Line;
 use super::meter::Meter;
-use super::upstream::Sender;
 
 /// The body of a request towards an endpoint.
 pub(crate) enum RequestBody {
@@ -103,22 +103,38 @@ impl Drop for Loan {
 pub(crate) struct Exchange {
     /// None once the answer is complete: the endpoint is free again.
     pub loan: Option<Loan>,
-    pub sender: Option<Sender>,
+    pub line: Option<Line>,
     pub meters: Meters,
     /// The request had a body, which may still be on its way when the answer is complete.
     pub had_body: bool,
 }
 
 impl Exchange {
+    /// The next part of the answer, moving its connection on while there is none.
+    fn poll_frame(
+        &mut self,
+        incoming: &mut Incoming,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let waiting = Pin::new(&mut *incoming).poll_frame(cx);
+        match &mut self.line {
+            Some(line) if waiting.is_pending() => {
+                line.drive(cx);
+                Pin::new(incoming).poll_frame(cx)
+            }
+            _ => waiting,
+        }
+    }
+
     /// The answer is complete: its connection may serve the next request.
     fn finish(&mut self) {
         let Some(loan) = self.loan.take() else {
             return;
         };
-        if let Some(sender) = self.sender.take()
-            && (!self.had_body || sender.is_ready())
+        if let Some(line) = self.line.take()
+            && (!self.had_body || line.is_free())
         {
-            loan.member().upstream.keep(sender);
+            loan.member().upstream.keep(line);
         }
     }
 }
@@ -151,7 +167,7 @@ impl Body for ReplyBody {
             Self::Own(bytes) => return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Streaming { incoming, exchange } => (incoming, exchange),
         };
-        let frame = ready!(Pin::new(&mut *incoming).poll_frame(cx));
+        let frame = ready!(exchange.poll_frame(incoming, cx));
         match &frame {
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
@@ -163,7 +179,7 @@ impl Body for ReplyBody {
                 }
             }
             None => exchange.finish(),
-            Some(Err(_)) => exchange.sender = None,
+            Some(Err(_)) => exchange.line = None,
         }
         Poll::Ready(frame)
     }

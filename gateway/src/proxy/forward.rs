@@ -16,12 +16,12 @@ use tokio::time::timeout;
 use super::balance::Member;
 use super::body::{Exchange, Loan, Meters, ReplyBody, RequestBody};
 use super::front::{put_upgrade, strip_hop_by_hop};
+use super::line::Line;
 use super::meter::Meter;
 use super::refusal::Refusal;
 use super::serving::Lifeline;
 use super::tables::Destination;
 use super::tunnel;
-use super::upstream::Sender;
 
 /// Endpoints one request is offered to.
 const TRIES_MAX: u32 = 3;
@@ -123,7 +123,7 @@ impl Forward<'_> {
         tries: u32,
     ) -> Result<(Response<Incoming>, Exchange), Failed> {
         let name = || self.destination.name.clone();
-        let (mut sender, was_kept) = match self.connection(&loan).await {
+        let (mut line, was_kept) = match self.connection(&loan).await {
             Ok(connection) => connection,
             Err(error) => {
                 let address = loan.member().upstream.address();
@@ -137,14 +137,14 @@ impl Forward<'_> {
             *counting = meters.clone();
         }
         let had_body = !request.body().is_empty();
-        let sent = timeout(self.patience.head, sender.try_send_request(request)).await;
+        let sent = timeout(self.patience.head, line.send(request)).await;
         let Ok(sent) = sent else {
             let refusal = Refusal::Slow { name: name() };
             return Err(Failed { refusal, request: None, was_kept });
         };
         sent.map(|response| {
             let meters = meters.clone();
-            (response, Exchange { loan: Some(loan), sender: Some(sender), meters, had_body })
+            (response, Exchange { loan: Some(loan), line: Some(line), meters, had_body })
         })
         .map_err(|mut error| {
             let unsent = error.take_message();
@@ -158,11 +158,14 @@ impl Forward<'_> {
     }
 
     /// A kept connection if there is one, else a new one.
-    async fn connection(&self, loan: &Loan) -> std::io::Result<(Sender, bool)> {
+    async fn connection(&self, loan: &Loan) -> std::io::Result<(Line, bool)> {
         let upstream = &loan.member().upstream;
         match upstream.take_idle() {
-            Some(sender) => Ok((sender, true)),
-            None => Ok((upstream.open(self.patience.connect).await?, false)),
+            Some(line) => Ok((line, true)),
+            None => {
+                let stream = upstream.connect(self.patience.connect).await?;
+                Ok((Line::open(stream).await?, false))
+            }
         }
     }
 

@@ -57,37 +57,23 @@ async fn serve_connection(ingress: Arc<Ingress>, stream: TcpStream, peer: Socket
     let Ok(Ok(speaks_h2)) = speaks_h2 else {
         return;
     };
-    let origin = forwarded_for(peer.ip());
-    let for_requests = lifeline.clone();
+    let context = Arc::new((ingress, forwarded_for(peer.ip()), lifeline.clone()));
     let service = service_fn(move |request| {
-        let (ingress, origin, lifeline) = (ingress.clone(), origin.clone(), for_requests.clone());
-        async move { Ok::<_, Infallible>(ingress.respond(request, origin, &lifeline).await) }
+        let context = context.clone();
+        async move {
+            let (ingress, origin, lifeline) = &*context;
+            Ok::<_, Infallible>(ingress.respond(request, origin, lifeline).await)
+        }
     });
     let ended = if speaks_h2 {
-        let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-        builder.timer(TokioTimer::new()).max_concurrent_streams(STREAMS_MAX);
-        builder.keep_alive_interval(HEAD_LIMIT);
-        let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
-        tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = lifeline.draining() => {
-                connection.as_mut().graceful_shutdown();
-                tokio::select! { ended = connection => ended, () = lifeline.aborted() => return }
-            }
-        }
+        let connection = h2().serve_connection(TokioIo::new(stream), service);
+        lifeline.run(connection, |connection| connection.graceful_shutdown()).await
     } else {
         let io = TokioIo::new(Strict::new(stream, HostRule::ExactlyOne));
         let connection = h1().serve_connection(io, service).with_upgrades();
-        let mut connection = std::pin::pin!(connection);
-        tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = lifeline.draining() => {
-                connection.as_mut().graceful_shutdown();
-                tokio::select! { ended = connection => ended, () = lifeline.aborted() => return }
-            }
-        }
+        lifeline.run(connection, |connection| connection.graceful_shutdown()).await
     };
-    if let Err(error) = ended {
+    if let Some(Err(error)) = ended {
         tracing::debug!(%peer, %error, "connection of a client ended");
     }
 }
@@ -96,6 +82,13 @@ async fn serve_connection(ingress: Arc<Ingress>, stream: TcpStream, peer: Socket
 pub(crate) fn h1() -> hyper::server::conn::http1::Builder {
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT);
+    builder
+}
+
+fn h2() -> hyper::server::conn::http2::Builder<TokioExecutor> {
+    let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    builder.timer(TokioTimer::new()).max_concurrent_streams(STREAMS_MAX);
+    builder.keep_alive_interval(HEAD_LIMIT);
     builder
 }
 
@@ -120,7 +113,7 @@ impl Ingress {
     async fn respond(
         &self,
         request: Request<Incoming>,
-        origin: HeaderValue,
+        origin: &HeaderValue,
         lifeline: &Lifeline,
     ) -> Response<ReplyBody> {
         match self.forward(request, origin, lifeline).await {
@@ -135,7 +128,7 @@ impl Ingress {
     async fn forward(
         &self,
         mut request: Request<Incoming>,
-        origin: HeaderValue,
+        origin: &HeaderValue,
         lifeline: &Lifeline,
     ) -> Result<Response<ReplyBody>, Refusal> {
         refused_by_front(&request)?;
@@ -163,7 +156,7 @@ impl Ingress {
             headers.remove(AUTHORIZATION);
             principal.put(headers);
         }
-        put_origin(headers, origin, host_value);
+        put_origin(headers, origin.clone(), host_value);
         let mut onward = Request::new(RequestBody::new(incoming));
         *onward.method_mut() = parts.method;
         *onward.uri_mut() = uri;

@@ -137,24 +137,19 @@ async fn speaks_http(stream: &TcpStream) -> bool {
 }
 
 async fn serve_http(link: Arc<Link>, stream: TcpStream, lifeline: Lifeline) -> io::Result<()> {
-    let for_requests = lifeline.clone();
+    let context = Arc::new((link, lifeline.clone()));
     let service = service_fn(move |request| {
-        let (link, lifeline) = (link.clone(), for_requests.clone());
+        let context = context.clone();
         async move {
-            let answer = link.forward(request, &lifeline).await;
+            let (link, lifeline) = &*context;
+            let answer = link.forward(request, lifeline).await;
             Ok::<_, Infallible>(answer.unwrap_or_else(|refusal| refusal.answer()))
         }
     });
     let io = TokioIo::new(Strict::new(stream, HostRule::AtMostOne));
-    let mut connection = std::pin::pin!(h1().serve_connection(io, service).with_upgrades());
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = lifeline.draining() => {
-            connection.as_mut().graceful_shutdown();
-            tokio::select! { ended = connection => ended, () = lifeline.aborted() => return Ok(()) }
-        }
-    };
-    ended.map_err(io::Error::other)
+    let connection = h1().serve_connection(io, service).with_upgrades();
+    let ended = lifeline.run(connection, |connection| connection.graceful_shutdown()).await;
+    ended.unwrap_or(Ok(())).map_err(io::Error::other)
 }
 
 impl Link {

@@ -17,6 +17,7 @@ mod front;
 mod head;
 mod identity;
 mod ingress;
+mod line;
 mod link;
 mod meter;
 mod refusal;

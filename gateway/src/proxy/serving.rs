@@ -1,8 +1,12 @@
 //! Accepting connections, and ending in order: stop accepting, let requests finish, then cut.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -28,6 +32,7 @@ enum Stage {
 #[derive(Clone)]
 pub(crate) struct Lifeline {
     stage: watch::Receiver<Stage>,
+    ending: Arc<AtomicBool>,
     _open: Arc<OwnedSemaphorePermit>,
 }
 
@@ -42,17 +47,56 @@ impl Lifeline {
         self.reached(Stage::Cut).await;
     }
 
+    /// Runs a connection to its end; told once to finish by `finish` when the server drains, and
+    /// dropped when it is cut.
+    pub(crate) async fn run<C: Future>(&self, connection: C, finish: impl FnOnce(Pin<&mut C>)) -> Option<C::Output> {
+        let mut connection = pin!(connection);
+        let draining = pin!(self.draining());
+        let draining = poll_rarely(draining, &self.ending);
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => return Some(ended),
+            () = draining => finish(connection.as_mut()),
+        }
+        tokio::select! {
+            ended = connection => Some(ended),
+            () = self.aborted() => None,
+        }
+    }
+
     async fn reached(&self, stage: Stage) {
         // A handle that is gone cannot ask for anything any more: that means the end, too.
         let _ = self.stage.clone().wait_for(|now| *now >= stage).await;
     }
 }
 
+/// Polls `ending` once, so that it knows its task, and again only when it is due: a connection is
+/// polled a few times for each request, and asking a shared channel each time would be a crossroads
+/// of all threads.
+fn poll_rarely<F: Future<Output = ()>>(mut ending: Pin<&mut F>, is_due: &AtomicBool) -> impl Future<Output = ()> {
+    let mut asked = false;
+    poll_fn(move |cx| {
+        if asked && !is_due.load(Ordering::Acquire) {
+            return Poll::Pending;
+        }
+        asked = true;
+        ending.as_mut().poll(cx)
+    })
+}
+
 /// A running listener. Dropping it cuts everything at once; `shutdown` ends in order.
 pub struct Handle {
     address: SocketAddr,
     stage: watch::Sender<Stage>,
+    ending: Arc<AtomicBool>,
     slots: Arc<Semaphore>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.ending.store(true, Ordering::Release);
+        self.stage.send_replace(Stage::Cut);
+    }
 }
 
 impl Handle {
@@ -69,6 +113,7 @@ impl Handle {
     /// Stops accepting and lets what is under way finish, for `limit` at most. Returns whether all
     /// of it did.
     pub async fn shutdown(self, limit: Duration) -> bool {
+        self.ending.store(true, Ordering::Release);
         self.stage.send_replace(Stage::Draining);
         let drained = timeout(limit, self.slots.acquire_many(CONNECTIONS_MAX)).await.is_ok();
         self.stage.send_replace(Stage::Cut);
@@ -88,7 +133,9 @@ where
     let address = listener.local_addr()?;
     let (stage, receiver) = watch::channel(Stage::Serving);
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX as usize));
-    let accepting = accept_all(listener, slots.clone(), receiver.clone(), serve_one);
+    let ending = Arc::new(AtomicBool::new(false));
+    let lifelines = (receiver.clone(), ending.clone());
+    let accepting = accept_all(listener, slots.clone(), lifelines, serve_one);
     tokio::spawn(async move {
         let mut receiver = receiver;
         tokio::select! {
@@ -96,11 +143,15 @@ where
             _ = receiver.wait_for(|stage| *stage > Stage::Serving) => {}
         }
     });
-    Ok(Handle { address, stage, slots })
+    Ok(Handle { address, stage, ending, slots })
 }
 
-async fn accept_all<F, T>(listener: TcpListener, slots: Arc<Semaphore>, stage: watch::Receiver<Stage>, serve_one: F)
-where
+async fn accept_all<F, T>(
+    listener: TcpListener,
+    slots: Arc<Semaphore>,
+    (stage, ending): (watch::Receiver<Stage>, Arc<AtomicBool>),
+    serve_one: F,
+) where
     F: Fn(TcpStream, SocketAddr, Lifeline) -> T,
     T: Future<Output = ()> + Send + 'static,
 {
@@ -112,7 +163,7 @@ where
                 };
                 // It only costs latency when the option cannot be set.
                 let _ = stream.set_nodelay(true);
-                let lifeline = Lifeline { stage: stage.clone(), _open: Arc::new(permit) };
+                let lifeline = Lifeline { stage: stage.clone(), ending: ending.clone(), _open: Arc::new(permit) };
                 tokio::spawn(serve_one(stream, peer, lifeline));
             }
             Err(error) => {

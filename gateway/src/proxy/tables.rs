@@ -126,6 +126,9 @@ impl Tables {
         }
         let after = next.after;
         *self.0.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
+        for upstream in after.upstreams.values() {
+            upstream.sweep_idle();
+        }
         for (key, upstream) in &lasting.upstreams {
             if !after.upstreams.contains_key(key) {
                 upstream.retire();

@@ -7,12 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use hyper::client::conn::http1::{Builder, SendRequest};
-use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::body::RequestBody;
+use super::line::Line;
 
 /// Idle connections kept per endpoint.
 const IDLE_MAX: usize = 512;
@@ -21,11 +19,8 @@ const IDLE_FOR_MAX: Duration = Duration::from_secs(60);
 /// How long an endpoint that failed to connect is passed over when there is another.
 const SET_ASIDE: Duration = Duration::from_secs(1);
 
-/// A connection ready for one request.
-pub(crate) type Sender = SendRequest<RequestBody>;
-
 struct Idle {
-    sender: Sender,
+    line: Line,
     since: Instant,
 }
 
@@ -87,28 +82,35 @@ impl Upstream {
     }
 
     /// An idle connection that is still open, the most recently used first.
-    pub(crate) fn take_idle(&self) -> Option<Sender> {
-        let mut idle = locked(&self.idle);
-        while let Some(last) = idle.pop_back() {
-            if !last.sender.is_closed() && last.since.elapsed() < IDLE_FOR_MAX {
-                return Some(last.sender);
+    pub(crate) fn take_idle(&self) -> Option<Line> {
+        loop {
+            let Idle { mut line, since } = locked(&self.idle).pop_back()?;
+            if since.elapsed() < IDLE_FOR_MAX && !line.has_ended() {
+                return Some(line);
             }
         }
-        None
+    }
+
+    /// Closes what lay idle for too long or was closed by the endpoint.
+    pub(crate) fn sweep_idle(&self) {
+        let mut idle = locked(&self.idle);
+        idle.retain_mut(|kept| kept.since.elapsed() < IDLE_FOR_MAX && !kept.line.has_ended());
     }
 
     /// Keeps a connection whose answer was read to its end.
-    pub(crate) fn keep(&self, sender: Sender) {
-        if sender.is_closed() || self.retired.load(Ordering::SeqCst) {
+    pub(crate) fn keep(&self, line: Line) {
+        if self.retired.load(Ordering::SeqCst) {
             return;
         }
         let mut idle = locked(&self.idle);
-        let oldest_expired = idle.front().is_some_and(|oldest| oldest.since.elapsed() > IDLE_FOR_MAX);
-        if oldest_expired || idle.len() >= IDLE_MAX {
-            idle.pop_front();
-        }
-        idle.push_back(Idle { sender, since: Instant::now() });
+        let expired = |oldest: &Idle| oldest.since.elapsed() > IDLE_FOR_MAX;
+        let dropped = match idle.front().is_some_and(expired) || idle.len() >= IDLE_MAX {
+            true => idle.pop_front(),
+            false => None,
+        };
+        idle.push_back(Idle { line, since: Instant::now() });
         drop(idle);
+        drop(dropped);
         // It may have been retired between the check and the push.
         if self.retired.load(Ordering::SeqCst) {
             self.drop_idle();
@@ -134,19 +136,6 @@ impl Upstream {
                 Err(error)
             }
         }
-    }
-
-    /// Opens an HTTP connection; it lives as long as its sender and what is under way on it.
-    pub(crate) async fn open(&self, limit: Duration) -> std::io::Result<Sender> {
-        let stream = self.connect(limit).await?;
-        let (sender, connection) =
-            Builder::new().handshake(TokioIo::new(stream)).await.map_err(std::io::Error::other)?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.with_upgrades().await {
-                tracing::debug!(%error, "connection to an endpoint ended");
-            }
-        });
-        Ok(sender)
     }
 }
 
