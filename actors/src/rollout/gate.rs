@@ -7,7 +7,7 @@ use messages::rollout::Event;
 
 /// Goes on, or back, as far as what is known allows, until there is something to tell the job.
 pub(super) fn advance(before: &Rollout, draft: &mut Draft<'_, Rollout>) {
-    loop {
+    for _ in 0..=before.steps() {
         let events = draft.turn.recorded().len();
         advance_once(draft);
         if draft.turn.recorded().len() == events || draft.state.targets() != before.targets() {
