@@ -269,6 +269,11 @@ impl Shard {
         Some(bytes)
     }
 
+    /// Whether a frame is in flight.
+    pub const fn in_flight(&self) -> bool {
+        self.flight.is_some()
+    }
+
     /// The frame in flight is durable.
     pub fn committed(&mut self) -> Committed {
         self.flight.take().unwrap_or_default().into()

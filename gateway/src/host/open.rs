@@ -1,0 +1,218 @@
+//! Opening the log, and reading it: shards for the host, folds for readers, verification for auditors.
+
+use super::files::FileDisk;
+use super::{AsOf, chain};
+use actors::cast::AnyCell;
+use actors::fold::Fold;
+use actors::journal::Journal;
+use actors::journal::snapshot::Snapshot;
+use actors::ports::{Disk, Position};
+use actors::shard::Shard;
+use messages::api::{Mismatch, Verified};
+use messages::entry::Entry;
+use messages::frame;
+use messages::id::{ActorId, SHARDS};
+use std::path::Path;
+
+/// The most mismatches that are told.
+const MISMATCHES_TOLD_MAX: usize = 100;
+
+/// The journal of a data directory, owned, with its shards and their fold.
+pub struct Opened {
+    /// The journal.
+    pub journal: Journal<FileDisk>,
+    /// Every shard, claimed.
+    pub shards: Vec<Shard>,
+    /// The fold of all of it.
+    pub fold: Fold,
+}
+
+/// Opens the journal of a data directory and claims every shard.
+///
+/// # Errors
+/// A sentence that says what is wrong and what to do.
+pub fn open(data: &Path) -> Result<Opened, String> {
+    let mut journal = open_journal(data)?;
+    if let Some(torn) = journal.torn() {
+        tracing::warn!(
+            file = torn.file,
+            kept = torn.kept,
+            cut = torn.cut,
+            "the journal ended in a torn write, which was cut off"
+        );
+    }
+    for note in journal.notes() {
+        tracing::info!("journal: {note}");
+    }
+    let mut shards: Vec<Shard> = (0..SHARDS).map(Shard::new).collect();
+    let mut fold = Fold::default();
+    if let Some(base) = journal.base().map_err(|error| chain(&error))? {
+        for mark in &base.shards {
+            if let Some(shard) = shards.get_mut(usize::from(mark.shard)) {
+                shard.resume(mark.frames, mark.chain, mark.epoch);
+            }
+        }
+        for cell in cells(&base)? {
+            if let Some(shard) = shards.get_mut(usize::from(cell.id().shard())) {
+                shard.insert(cell.clone());
+            }
+            fold.insert(cell);
+        }
+    }
+    let numbers: Vec<u16> = (0..SHARDS).collect();
+    let claimed = journal.claim_all(&numbers).and_then(|epochs| journal.sync().map(|()| epochs));
+    let epochs = claimed.map_err(|error| chain(&error))?;
+    let first = journal.first();
+    visit(&mut journal, first, |position, bytes| {
+        let (head, _) = frame::inspect(bytes).map_err(|error| error.to_string())?;
+        let shard = shards.get_mut(usize::from(head.shard)).ok_or("a frame is of no shard there is")?;
+        for entry in shard.replay(bytes).map_err(|error| error.to_string())? {
+            fold.apply(&entry, position).map_err(|error| error.to_string())?;
+        }
+        Ok(true)
+    })?;
+    for (shard, epoch) in shards.iter_mut().zip(epochs) {
+        shard.own(epoch);
+    }
+    Ok(Opened { journal, shards, fold })
+}
+
+fn open_journal(data: &Path) -> Result<Journal<FileDisk>, String> {
+    let directory = data.join("journal");
+    let disk = FileDisk::own(&directory).map_err(|error| {
+        format!(
+            "cannot open the journal in {}: {error}; check that it may be written, or give another --data",
+            directory.display()
+        )
+    })?;
+    Journal::open(disk).map_err(|error| format!("{} in {}", chain(&error), directory.display()))
+}
+
+fn cells(snapshot: &Snapshot) -> Result<Vec<AnyCell>, String> {
+    let restored = snapshot.cells.iter().map(|(id, bytes)| AnyCell::restore(*id, bytes));
+    restored.collect::<Result<_, _>>().map_err(|error| error.to_string())
+}
+
+/// Shows every frame from a position on until `show` says false or fails.
+fn visit<D: Disk>(
+    journal: &mut Journal<D>,
+    from: Position,
+    mut show: impl FnMut(Position, &[u8]) -> Result<bool, String>,
+) -> Result<(), String> {
+    let mut trouble = None;
+    let read = journal.read(from, |position, bytes| {
+        show(position, bytes).unwrap_or_else(|error| {
+            trouble = Some(format!("frame {position}: {error}"));
+            false
+        })
+    });
+    read.map_err(|error| chain(&error))?;
+    trouble.map_or(Ok(()), Err)
+}
+
+/// A fold that begins where the log does.
+fn begin<D: Disk>(journal: &mut Journal<D>) -> Result<Fold, String> {
+    let mut fold = Fold::default();
+    if let Some(base) = journal.base().map_err(|error| chain(&error))? {
+        cells(&base)?.into_iter().for_each(|cell| fold.insert(cell));
+    }
+    Ok(fold)
+}
+
+/// The fold as it was.
+pub fn fold_at<D: Disk>(journal: &mut Journal<D>, at: AsOf) -> Result<Fold, String> {
+    let first = journal.first();
+    if let AsOf::Position(position) = at
+        && position.0 + 1 < first.0
+    {
+        return Err(format!("the log begins at position {first}; {position} lies before it"));
+    }
+    let mut fold = begin(journal)?;
+    visit(journal, first, |position, bytes| {
+        if matches!(at, AsOf::Position(last) if position > last) {
+            return Ok(false);
+        }
+        let (_, entries) = frame::decode(bytes).map_err(|error| error.to_string())?;
+        for entry in entries {
+            if matches!(at, AsOf::Time(last) if entry.head().at > last) {
+                return Ok(false);
+            }
+            fold.apply(&entry, position).map_err(|error| error.to_string())?;
+        }
+        Ok(true)
+    })?;
+    Ok(fold)
+}
+
+/// At most `limit` entries from a position on, whole frames only.
+pub fn entries<D: Disk>(
+    journal: &mut Journal<D>,
+    from: Position,
+    limit: usize,
+) -> Result<Vec<(Position, Entry)>, String> {
+    let mut found = Vec::new();
+    visit(journal, from, |position, bytes| {
+        let (_, entries) = frame::decode(bytes).map_err(|error| error.to_string())?;
+        found.extend(entries.into_iter().map(|entry| (position, entry)));
+        Ok(found.len() < limit)
+    })?;
+    Ok(found)
+}
+
+/// Folds the log anew and takes every turn again; compares with cells and with the latest snapshot where there are any.
+pub fn verify<D: Disk>(journal: &mut Journal<D>, live: Option<Vec<(ActorId, Vec<u8>)>>) -> Result<Verified, String> {
+    let mut fold = begin(journal)?;
+    let snapshot = journal.snapshot().cloned();
+    let mut mismatches = Vec::new();
+    let first = journal.first();
+    let mut checked = snapshot.is_none();
+    visit(journal, first, |position, bytes| {
+        if let Some(snapshot) = snapshot.as_ref().filter(|snapshot| !checked && position > snapshot.position) {
+            checked = true;
+            mismatches.extend(differing("snapshot", &snapshot.cells, &fold));
+        }
+        let (_, entries) = frame::decode(bytes).map_err(|error| error.to_string())?;
+        for entry in entries {
+            let differs = fold.verify(&entry, position).map_err(|error| error.to_string())?;
+            mismatches.extend(differs.map(|mismatch| Mismatch {
+                actor: mismatch.actor.to_string(),
+                sequence: mismatch.sequence,
+                position: mismatch.position.0,
+                recorded: mismatch.recorded,
+                retaken: mismatch.retaken,
+            }));
+        }
+        Ok(true)
+    })?;
+    if let Some(live) = live {
+        mismatches.extend(differing("live state", &live, &fold));
+    }
+    mismatches.truncate(MISMATCHES_TOLD_MAX);
+    Ok(Verified {
+        entries: fold.entries(),
+        actors: fold.cells().count() as u64,
+        mismatches,
+        position: journal.position().0,
+    })
+}
+
+fn differing(what: &str, cells: &[(ActorId, Vec<u8>)], fold: &Fold) -> Vec<Mismatch> {
+    let folded = |id: ActorId| fold.cell(id).map(AnyCell::snapshot);
+    let differs = |(id, bytes): &&(ActorId, Vec<u8>)| folded(*id).as_ref() != Some(bytes);
+    let told = |(id, _): &(ActorId, Vec<u8>)| Mismatch {
+        actor: id.to_string(),
+        sequence: fold.cell(*id).map_or(0, AnyCell::sequence),
+        position: fold.position().0,
+        recorded: format!("its {what}"),
+        retaken: format!("the fold of its entries: {:?}", fold.cell(*id)),
+    };
+    cells.iter().filter(differs).map(told).collect()
+}
+
+/// Verifies the journal of a data directory that no control plane has open.
+///
+/// # Errors
+/// A sentence that says what is wrong and what to do.
+pub fn verify_offline(data: &Path) -> Result<Verified, String> {
+    verify(&mut open_journal(data)?, None)
+}
