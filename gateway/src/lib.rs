@@ -1,7 +1,10 @@
 //! Where the world meets Orrery: its API, proxies, agent, console and command line.
 
 pub mod agent;
+pub mod api;
 pub mod clock;
+pub mod command;
 pub mod driver;
 pub mod host;
 pub mod proxy;
+pub mod views;

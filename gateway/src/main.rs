@@ -8,4 +8,5 @@ fn main() {
     if arguments.first().is_some_and(|argument| argument == "shim") {
         std::process::exit(gateway::driver::shim_main(&arguments[1..]));
     }
+    std::process::exit(gateway::command::run());
 }

@@ -66,6 +66,12 @@ pub struct Notice {
     pub remedy: String,
 }
 
+/// What this machine cannot keep of an instance's limits, and what to do.
+#[must_use]
+pub fn missing_limits() -> Vec<Notice> {
+    Hierarchies::detect().1
+}
+
 /// What can be chosen when a driver is opened.
 #[derive(Debug, Clone)]
 pub struct Options {

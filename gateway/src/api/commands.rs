@@ -1,0 +1,73 @@
+//! Commands: each is passed to the policy of its realm, and answered when everyone it concerns has taken it in.
+
+use super::failed::Failed;
+use super::guard::operator;
+use crate::host::{Site, SubmitFault};
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Query, State};
+use messages::api::{Applied, Failure};
+use messages::manifest::{Manifest, is_name};
+use messages::policy::Request;
+use messages::reason::Reason;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// A command as it is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Submission {
+    /// Names the command: sent again under the same id, it is done once. Chosen here when absent.
+    #[serde(default)]
+    pub id: Option<Uuid>,
+    /// The realm it belongs to.
+    pub realm: String,
+    /// What to do.
+    pub request: Request,
+}
+
+/// What may stand beside a manifest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApplyQuery {
+    /// As in [`Submission`].
+    #[serde(default)]
+    pub id: Option<Uuid>,
+}
+
+/// `POST /v1/submit`
+pub(super) async fn submit(
+    State(site): State<Site>,
+    body: Result<Json<Submission>, JsonRejection>,
+) -> Result<Json<Applied>, Failed> {
+    let Json(Submission { id, realm, request }) = body.map_err(unreadable)?;
+    pass_on(&site, id, realm, request).await
+}
+
+/// `POST /v1/apply`
+pub(super) async fn apply(
+    State(site): State<Site>,
+    Query(query): Query<ApplyQuery>,
+    body: Result<Json<Manifest>, JsonRejection>,
+) -> Result<Json<Applied>, Failed> {
+    let Json(mut manifest) = body.map_err(unreadable)?;
+    manifest.build.clear();
+    pass_on(&site, query.id, manifest.realm.clone(), Request::Apply { manifest }).await
+}
+
+async fn pass_on(site: &Site, id: Option<Uuid>, realm: String, request: Request) -> Result<Json<Applied>, Failed> {
+    if !is_name(&realm) {
+        return Err(Failed::invalid(format!("{realm:?} is not the name of a realm")));
+    }
+    let id = id.unwrap_or_else(Uuid::now_v7);
+    match site.submit(id, operator(), realm, request).await {
+        Ok((answer, position)) => Ok(Json(Applied::new(position.0, answer))),
+        Err(SubmitFault::Refused(refusal)) => Err(Failure::from(refusal).into()),
+        Err(SubmitFault::Silent) => {
+            let message = format!("no answer in time; it may still be done, so ask again with the same id, {id}");
+            Err(Failed::unavailable(Reason::Waiting, message))
+        }
+    }
+}
+
+fn unreadable(rejection: JsonRejection) -> Failed {
+    Failed::invalid(rejection.body_text())
+}

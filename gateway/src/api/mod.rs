@@ -1,0 +1,44 @@
+//! The public API over HTTP: commands go in, views of the fold and of the log come out, as JSON.
+//!
+//! What is answered has the shapes of [`messages::api`]; what is refused is a [`messages::api::Failure`].
+
+mod commands;
+mod description;
+mod failed;
+mod guard;
+mod log;
+mod output;
+mod reads;
+mod search;
+
+pub use commands::{ApplyQuery, Submission};
+pub use guard::OPERATOR;
+
+use crate::host::Site;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+
+/// The longest body of a request: a manifest as JSON, which is longer than its text.
+const BODY_BYTES_MAX: usize = 8 << 20;
+
+/// Everything the API answers.
+pub fn router(site: Site) -> Router {
+    Router::new()
+        .route("/v1/submit", post(commands::submit))
+        .route("/v1/apply", post(commands::apply))
+        .route("/v1/status", get(reads::status))
+        .route("/v1/policies", get(reads::policies))
+        .route("/v1/why/{*instance}", get(search::why))
+        .route("/v1/why-not/{job}/{node}", get(reads::why_not))
+        .route("/v1/trace/{id}", get(search::trace))
+        .route("/v1/log", get(log::log))
+        .route("/v1/verify", get(reads::verify))
+        .route("/v1/logs/{*instance}", get(output::output))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/openapi.json", get(description::openapi))
+        .fallback(failed::no_such_path)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(axum::middleware::from_fn(guard::guard))
+        .with_state(site)
+}

@@ -1,0 +1,120 @@
+//! `doctor`: what is wrong with this installation, and what to do.
+
+use super::client::Client;
+use super::fault::Fault;
+use super::show::{Show, table};
+use crate::driver;
+use messages::api::{EXIT_DONE, EXIT_REFUSED, Status};
+use messages::node::Standing;
+use serde::Serialize;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// What came of one look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Finding {
+    /// As it should be.
+    Good,
+    /// It works, with less than there could be.
+    Notice,
+    /// It does not work.
+    Bad,
+}
+
+/// One look at one thing.
+#[derive(Clone, Debug, Serialize)]
+struct Look {
+    finding: Finding,
+    what: String,
+    detail: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    remedy: String,
+}
+
+fn look(finding: Finding, what: &str, detail: impl Into<String>, remedy: &str) -> Look {
+    Look { finding, what: what.into(), detail: detail.into(), remedy: remedy.into() }
+}
+
+/// `orrery doctor`
+pub(super) async fn doctor(client: &Client, show: Show, data: &Path, ingress: SocketAddr) -> Result<u8, Fault> {
+    let status: Option<Status> = client.get(&["v1", "status"], &[]).await.ok();
+    let mut looks = vec![data_directory(data)];
+    match &status {
+        Some(status) => looks.extend(control_plane(client.base(), status)),
+        None => {
+            let remedy = "start one with `orrery up`, or say with --api where it is";
+            let detail = format!("none answers at {}", client.base());
+            looks.push(look(Finding::Notice, "control plane", detail, remedy));
+            let api = client.base().trim_start_matches("http://").parse::<SocketAddr>();
+            looks.extend(api.ok().map(|api| port("api port", api)));
+            looks.push(port("ingress port", ingress));
+        }
+    }
+    let notices = driver::missing_limits();
+    looks.extend(notices.iter().map(|notice| look(Finding::Notice, &notice.code, notice.what.clone(), &notice.remedy)));
+    if notices.is_empty() {
+        looks.push(look(Finding::Good, "limits", "processor and memory limits can be kept", ""));
+    }
+    looks.push(nats());
+    show.answer(&looks, |looks| {
+        let row = |look: &Look| {
+            let finding = match look.finding {
+                Finding::Good => "good",
+                Finding::Notice => "notice",
+                Finding::Bad => "bad",
+            };
+            vec![finding.to_owned(), look.what.clone(), look.detail.clone(), look.remedy.clone()]
+        };
+        table(&["FINDING", "WHAT", "DETAIL", "WHAT TO DO"], &looks.iter().map(row).collect::<Vec<_>>())
+    });
+    let bad = looks.iter().any(|look| look.finding == Finding::Bad);
+    Ok(if bad { EXIT_REFUSED } else { EXIT_DONE })
+}
+
+fn data_directory(data: &Path) -> Look {
+    let Ok(absolute) = std::path::absolute(data) else {
+        return look(Finding::Bad, "data directory", "the working directory is gone", "change to one that is there");
+    };
+    let there = absolute.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("/"));
+    let writable = rustix::fs::access(there, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK);
+    match writable {
+        Ok(()) if there == absolute => look(Finding::Good, "data directory", absolute.display().to_string(), ""),
+        Ok(()) => look(Finding::Good, "data directory", format!("{} will be made", absolute.display()), ""),
+        Err(error) => {
+            let detail = format!("{} cannot be written: {error}", there.display());
+            look(Finding::Bad, "data directory", detail, "give another with --data, or change its owner")
+        }
+    }
+}
+
+fn control_plane(base: &str, status: &Status) -> Vec<Look> {
+    let detail = format!("answers at {base}, log at position {}", status.position);
+    let mut looks = vec![look(Finding::Good, "control plane", detail, "")];
+    if !status.nodes.iter().any(|node| node.state == Standing::Ready) {
+        looks.push(look(Finding::Bad, "nodes", "no node takes work", "`orrery node list` shows how they stand"));
+    }
+    looks
+}
+
+fn port(what: &str, address: SocketAddr) -> Look {
+    match TcpListener::bind(address) {
+        Ok(_free) => look(Finding::Good, what, format!("{address} is free"), ""),
+        Err(error) => {
+            look(Finding::Bad, what, format!("{address}: {error}"), "stop what is there, or choose another address")
+        }
+    }
+}
+
+fn nats() -> Look {
+    let output = Command::new("nats-server").arg("--version").stdin(Stdio::null()).output();
+    match output {
+        Ok(output) if output.status.success() => {
+            look(Finding::Good, "nats-server", String::from_utf8_lossy(&output.stdout).trim().to_owned(), "")
+        }
+        _ => {
+            look(Finding::Notice, "nats-server", "not found; it is only needed for --nats", "install it to use --nats")
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What this machine is, as far as it was not told.
+
+use super::arguments::Machine;
+use super::fault::Fault;
+use messages::manifest::Tag;
+use messages::node::NodeSpec;
+use messages::quantity::{self, QuantityError};
+use messages::resources::Resources;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// What a node can give in network bandwidth and ports, which nobody measures.
+const NETWORK_BITS: u64 = 1_000_000_000;
+/// As many as the driver hands out.
+const PORTS: u64 = 10_000;
+
+/// An amount from the command line.
+pub(super) fn amount(
+    flag: &str,
+    text: Option<&str>,
+    read: impl FnOnce(&str) -> Result<u64, QuantityError>,
+) -> Result<Option<u64>, Fault> {
+    text.map(read).transpose().map_err(|error| Fault::Misuse(format!("{flag}: {error}")))
+}
+
+/// The node that this machine makes; `data` is where its instances work.
+pub(super) fn node(machine: &Machine, data: &Path) -> Result<NodeSpec, Fault> {
+    let name = match &machine.name {
+        Some(name) => name.clone(),
+        None => rustix::system::uname().nodename().to_string_lossy().into_owned(),
+    };
+    let cores = || u64::try_from(std::thread::available_parallelism().map_or(1, usize::from)).unwrap_or(1);
+    let memory = || {
+        let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        memory_total(&text)
+            .ok_or_else(|| Fault::Unreachable("cannot tell how much memory there is; give --memory".into()))
+    };
+    let disk =
+        || disk_free(data).ok_or_else(|| Fault::Unreachable("cannot tell how much disk is free; give --disk".into()));
+    let cpu_milli = amount("--cpu", machine.cpu.as_deref(), quantity::cpu)?;
+    let memory_bytes = amount("--memory", machine.memory.as_deref(), quantity::bytes)?;
+    let disk_bytes = amount("--disk", machine.disk.as_deref(), quantity::bytes)?;
+    Ok(NodeSpec {
+        name,
+        host: machine.host.to_string(),
+        rack: machine.rack.clone(),
+        site: machine.site.clone(),
+        region: machine.region.clone(),
+        tags: machine.tags.iter().map(|tag| key_and_value(tag)).collect::<Result<BTreeMap<_, _>, _>>()?,
+        capacity: Resources {
+            cpu_milli: cpu_milli.unwrap_or_else(|| cores() * 1_000),
+            memory_bytes: memory_bytes.map_or_else(memory, Ok)?,
+            disk_bytes: disk_bytes.map_or_else(disk, Ok)?,
+            network_bits: NETWORK_BITS,
+            ports: PORTS,
+        },
+    })
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), Fault> {
+    match Tag::parse(text) {
+        Some(Tag { key, value: Some(value), negated: false }) => Ok((key, value)),
+        _ => Err(Fault::Misuse(format!("--tag {text:?} is not a tag; write it like disk=ssd"))),
+    }
+}
+
+fn memory_total(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1_024)
+}
+
+/// What is free on the file system that a directory is on, or will be on.
+fn disk_free(directory: &Path) -> Option<u64> {
+    let absolute: PathBuf = std::path::absolute(directory).ok()?;
+    let there = absolute.ancestors().find(|ancestor| ancestor.exists())?;
+    let known = rustix::fs::statvfs(there).ok()?;
+    known.f_bavail.checked_mul(known.f_frsize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_read_from_what_the_kernel_says() {
+        assert_eq!(memory_total("MemTotal:        2048 kB\nMemFree: 1 kB\n"), Some(2 << 20));
+        assert_eq!(memory_total("nonsense"), None);
+    }
+
+    #[test]
+    fn the_disk_of_a_directory_that_is_not_there_yet_is_that_of_its_parent() {
+        let directory = tempfile::tempdir().expect("a directory");
+        assert!(disk_free(&directory.path().join("not/there/yet")).is_some_and(|bytes| bytes > 0));
+    }
+
+    #[test]
+    fn a_tag_has_a_key_and_a_value() {
+        assert!(key_and_value("disk=ssd").is_ok());
+        assert!(key_and_value("disk").is_err());
+        assert!(key_and_value("!disk=ssd").is_err());
+    }
+}

@@ -1,0 +1,81 @@
+//! The command line: one file for each kind of command, each asking the API and showing what it says.
+//!
+//! Exit codes are those of [`messages::api`]: done, refused, makes no sense, out of reach.
+
+pub mod apply;
+mod arguments;
+mod changes;
+mod client;
+mod doctor;
+mod explain;
+mod fault;
+mod machine;
+mod output;
+mod replay;
+mod show;
+mod status;
+mod up;
+
+use arguments::{Arguments, Command};
+use clap::{CommandFactory, Parser};
+use client::Client;
+use fault::Fault;
+use messages::api::{EXIT_DONE, EXIT_MISUSE, EXIT_UNREACHABLE};
+use show::Show;
+
+/// Runs the command that the arguments of this process ask for. Returns the exit code.
+pub fn run() -> i32 {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _printed_or_closed = error.print();
+            return i32::from(if error.use_stderr() { EXIT_MISUSE } else { EXIT_DONE });
+        }
+    };
+    let show = Show { json: arguments.asking.json };
+    let outcome = match arguments.command {
+        Command::Up(up) => return i32::from(up::up(*up, arguments.asking.json)),
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "orrery", &mut text);
+            show.text(&String::from_utf8_lossy(&text));
+            Ok(EXIT_DONE)
+        }
+        command => match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime.block_on(dispatch(command, &arguments.asking, show)),
+            Err(error) => Err(Fault::Unreachable(format!("the runtime cannot start: {error}"))),
+        },
+    };
+    match outcome {
+        Ok(code) => i32::from(code),
+        Err(fault) => {
+            fault.tell(show);
+            i32::from(fault.exit_code())
+        }
+    }
+}
+
+/// One line for each command.
+async fn dispatch(command: Command, asking: &arguments::Asking, show: Show) -> Result<u8, Fault> {
+    let client = Client::new(&asking.api, asking.realm.clone())?;
+    match command {
+        Command::Up(_) | Command::Completions { .. } => return Ok(EXIT_UNREACHABLE),
+        Command::Apply { files, no_build } => apply::apply(&client, show, &files, no_build).await?,
+        Command::Status { job, at } => status::status(&client, show, job, at.at).await?,
+        Command::Logs { instance, follow, last, stream } => {
+            output::logs(&client, &instance, follow, last, stream).await?;
+        }
+        Command::Job(command) => changes::job(&client, show, command).await?,
+        Command::Node(command) => changes::node(&client, show, command).await?,
+        Command::Route(command) => changes::route(&client, show, command).await?,
+        Command::Rollout(command) => changes::rollout(&client, show, command).await?,
+        Command::Policy(command) => changes::policy(&client, show, command).await?,
+        Command::Why { instance, at } => explain::why(&client, show, &instance, at.at).await?,
+        Command::WhyNot { job, node, at } => return explain::why_not(&client, show, &job, &node, at.at).await,
+        Command::Trace { id, at } => explain::trace(&client, show, &id, at.at).await?,
+        Command::Log { from, limit, follow } => output::log(&client, show, from, limit, follow).await?,
+        Command::Replay { verify: _, data } => return replay::verify(&client, show, &data).await,
+        Command::Doctor { data, ingress } => return doctor::doctor(&client, show, &data, ingress).await,
+    }
+    Ok(EXIT_DONE)
+}

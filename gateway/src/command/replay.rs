@@ -1,0 +1,42 @@
+//! `replay --verify`: the log taken again, by the control plane if one answers, else from its files.
+
+use super::client::Client;
+use super::fault::Fault;
+use super::show::Show;
+use crate::host;
+use messages::api::{EXIT_DONE, EXIT_REFUSED, Verified};
+use std::path::Path;
+
+/// `orrery replay --verify`
+pub(super) async fn verify(client: &Client, show: Show, data: &Path) -> Result<u8, Fault> {
+    let verified: Verified = match client.get(&["v1", "verify"], &[]).await {
+        Ok(verified) => verified,
+        Err(Fault::Unreachable(away)) => {
+            if !data.is_dir() {
+                let message = format!("{away}; and there is no data directory {}: give --data", data.display());
+                return Err(Fault::Unreachable(message));
+            }
+            host::verify_offline(data).map_err(Fault::Unreachable)?
+        }
+        Err(fault) => return Err(fault),
+    };
+    show.answer(&verified, text);
+    Ok(if verified.mismatches.is_empty() { EXIT_DONE } else { EXIT_REFUSED })
+}
+
+fn text(verified: &Verified) -> String {
+    let Verified { entries, actors, mismatches, position } = verified;
+    if mismatches.is_empty() {
+        return format!(
+            "{entries} entries of {actors} actors up to position {position}: every turn comes out the same\n"
+        );
+    }
+    let told = |mismatch: &messages::api::Mismatch| {
+        format!(
+            "{} entry {} at position {}\n  recorded: {}\n  retaken:  {}\n",
+            mismatch.actor, mismatch.sequence, mismatch.position, mismatch.recorded, mismatch.retaken
+        )
+    };
+    let list: String = mismatches.iter().map(told).collect();
+    format!("{} of {entries} entries come out differently\n{list}", mismatches.len())
+}
