@@ -169,17 +169,19 @@ impl<D: Disk> Journal<D> {
         if first != self.next {
             return Err(JournalError::Missing { expected: self.next, found: first });
         }
-        let shards = &mut self.shards;
-        let walked = segment::walk(&bytes, first, |_, frame| continue_shard(shards, frame));
-        self.next += walked.frames;
+        let mut shards = self.shards.clone();
+        let walked = segment::walk(&bytes, first, |_, frame| continue_shard(&mut shards, frame));
         if let Some(trouble) = walked.trouble {
             let vouched = segment::vouched(&bytes, walked.sound).is_some();
             if !last || vouched {
                 let offset = walked.sound as u64;
                 return Err(JournalError::Damaged { file, offset, trouble });
             }
-            return self.cut(first, walked.sound as u64, length);
+            self.cut(first, walked.whole as u64, length)?;
+            return if walked.whole < segment::SEGMENT_HEADER_BYTES { Ok(()) } else { self.scan(first, true) };
         }
+        self.next += walked.frames;
+        self.shards = shards;
         self.segments.push(first);
         self.length = length;
         Ok(())
@@ -194,10 +196,7 @@ impl<D: Disk> Journal<D> {
             return self.disk.sync_directory().map_err(failed("the directory", "sync"));
         }
         self.disk.truncate(&file, kept).map_err(failed(&file, "truncate"))?;
-        self.disk.sync(&file).map_err(failed(&file, "sync"))?;
-        self.segments.push(first);
-        self.length = kept;
-        Ok(())
+        self.disk.sync(&file).map_err(failed(&file, "sync"))
     }
 
     /// Begins a new segment, durably.
@@ -305,7 +304,8 @@ impl<D: Disk> Journal<D> {
     /// When the disk fails, or something is damaged.
     pub fn read(&mut self, from: Position, mut show: impl FnMut(Position, &[u8]) -> bool) -> Result<(), JournalError> {
         let begins = self.segments.partition_point(|first| *first <= from.0).saturating_sub(1);
-        for first in self.segments[begins..].to_vec() {
+        let segments = self.segments.clone();
+        for first in segments.into_iter().skip(begins) {
             let file = segment::name(first);
             let length = self.disk.length(&file).map_err(failed(&file, "measure"))?;
             let bytes = self.disk.read(&file, 0, bounded(length)).map_err(failed(&file, "read"))?;

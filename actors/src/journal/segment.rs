@@ -72,6 +72,8 @@ fn seal(out: &mut Vec<u8>) {
 pub struct Walked {
     /// Where the sound part ends.
     pub sound: usize,
+    /// Where the last whole batch ends: a torn tail is cut off here, since a batch is durable as a whole or not at all.
+    pub whole: usize,
     /// How many frames are in the sound part.
     pub frames: u64,
     /// What is wrong with what follows, if anything follows.
@@ -80,14 +82,16 @@ pub struct Walked {
 
 /// Walks over the batches of a segment whose first frame has position `first`, and shows every frame.
 pub fn walk(bytes: &[u8], first: u64, mut show: impl FnMut(u64, &[u8]) -> Result<(), String>) -> Walked {
-    let mut walked = Walked { sound: SEGMENT_HEADER_BYTES.min(bytes.len()), ..Walked::default() };
+    let begin = SEGMENT_HEADER_BYTES.min(bytes.len());
+    let mut walked = Walked { sound: begin, whole: begin, ..Walked::default() };
     if !is_segment(bytes, first) {
-        walked.sound = 0;
+        (walked.sound, walked.whole) = (0, 0);
         walked.trouble = Some("the segment's header is damaged or cut short".into());
         return walked;
     }
     while walked.sound < bytes.len() {
         let at = walked.sound;
+        walked.whole = at;
         let Some(count) = batch_at(bytes, at, first + walked.frames) else {
             walked.trouble = Some("no whole batch header is here".into());
             return walked;
@@ -111,6 +115,7 @@ pub fn walk(bytes: &[u8], first: u64, mut show: impl FnMut(u64, &[u8]) -> Result
             walked.sound = here;
         }
     }
+    walked.whole = walked.sound;
     walked
 }
 
