@@ -1,11 +1,11 @@
 //! Commands: each is passed to the policy of its realm, and answered when everyone it concerns has taken it in.
 
-use super::failed::Failed;
+use super::failed::{Asked, Failed};
 use super::guard::operator;
 use crate::host::{Site, SubmitFault};
 use axum::Json;
+use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Query, State};
 use messages::api::{Applied, Failure};
 use messages::manifest::{Manifest, is_name};
 use messages::policy::Request;
@@ -45,7 +45,7 @@ pub(super) async fn submit(
 /// `POST /v1/apply`
 pub(super) async fn apply(
     State(site): State<Site>,
-    Query(query): Query<ApplyQuery>,
+    Asked(query): Asked<ApplyQuery>,
     body: Result<Json<Manifest>, JsonRejection>,
 ) -> Result<Json<Applied>, Failed> {
     let Json(mut manifest) = body.map_err(unreadable)?;

@@ -1,10 +1,13 @@
 //! What is answered when a request is not done.
 
 use axum::Json;
-use axum::http::{StatusCode, Uri};
+use axum::extract::{FromRequestParts, Query};
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use messages::api::Failure;
 use messages::reason::{Reason, Refusal};
+use serde::de::DeserializeOwned;
 
 /// A failure, with the status that HTTP has for it.
 #[derive(Debug)]
@@ -48,6 +51,24 @@ impl IntoResponse for Failed {
     fn into_response(self) -> Response {
         (self.0, Json(self.1)).into_response()
     }
+}
+
+/// What stands in the query of a URL.
+pub(super) struct Asked<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Failed> {
+        let Query(asked) = Query::try_from_uri(&parts.uri).map_err(|error| Failed::invalid(error.body_text()))?;
+        Ok(Self(asked))
+    }
+}
+
+/// It is there, but not for this method.
+pub(super) async fn no_such_method(method: Method, uri: Uri) -> Failed {
+    let message = format!("{} does not take {method}; /openapi.json says what it takes", uri.path());
+    Failed::of(StatusCode::METHOD_NOT_ALLOWED, Reason::Invalid, message)
 }
 
 /// Nothing is there.

@@ -1,12 +1,12 @@
 //! The log as lines of JSON, and reading all of it page by page.
 
-use super::failed::Failed;
+use super::failed::{Asked, Failed};
 use super::reads::unread;
 use crate::host::Site;
 use crate::views::names;
 use actors::ports::Position;
 use axum::body::{Body, Bytes};
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use messages::api::LogEntry;
@@ -100,7 +100,7 @@ pub(super) async fn each(site: &Site, until: Position, mut take: impl FnMut(Posi
 }
 
 /// `GET /v1/log`
-pub(super) async fn log(State(site): State<Site>, Query(query): Query<LogQuery>) -> Result<Response, Failed> {
+pub(super) async fn log(State(site): State<Site>, Asked(query): Asked<LogQuery>) -> Result<Response, Failed> {
     let limit = query.limit.unwrap_or(if query.follow { usize::MAX } else { LIMIT_DEFAULT });
     let mut pages = Pages::new(Position(query.from));
     // Subscribed before the first page is read, so that nothing falls between the two.

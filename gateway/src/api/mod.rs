@@ -38,6 +38,7 @@ pub fn router(site: Site) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/openapi.json", get(description::openapi))
         .fallback(failed::no_such_path)
+        .method_not_allowed_fallback(failed::no_such_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(axum::middleware::from_fn(guard::guard))
         .with_state(site)

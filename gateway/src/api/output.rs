@@ -1,12 +1,12 @@
 //! `logs`: what an instance wrote, from the driver of this node.
 
-use super::failed::Failed;
+use super::failed::{Asked, Failed};
 use super::log::streamed;
 use crate::driver::{Driver, Line, LogReader, Status, Stream};
 use crate::host::Site;
 use crate::views::names;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use messages::reason::Reason;
 use serde::Deserialize;
@@ -33,7 +33,7 @@ pub(super) struct OutputQuery {
 pub(super) async fn output(
     State(site): State<Site>,
     Path(instance): Path<String>,
-    Query(query): Query<OutputQuery>,
+    Asked(query): Asked<OutputQuery>,
 ) -> Result<Response, Failed> {
     let found = site.read(|fold| names::instance(fold, &instance))?;
     let driver = site.driver();

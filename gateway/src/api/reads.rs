@@ -1,13 +1,13 @@
 //! Reads of the fold, as it is now or as it was.
 
-use super::failed::Failed;
+use super::failed::{Asked, Failed};
 use crate::host::{AsOf, Site};
 use crate::views;
 use crate::views::status::PolicyStatus;
 use actors::fold::Fold;
 use actors::ports::Position;
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use messages::api::{Status, Verified, WhyNot};
 use messages::reason::Reason;
 use serde::Deserialize;
@@ -42,7 +42,7 @@ pub(super) fn unread(what: String) -> Failed {
 }
 
 /// `GET /v1/status`
-pub(super) async fn status(State(site): State<Site>, Query(query): Query<ReadQuery>) -> Result<Json<Status>, Failed> {
+pub(super) async fn status(State(site): State<Site>, Asked(query): Asked<ReadQuery>) -> Result<Json<Status>, Failed> {
     let job = query.job.as_deref();
     look(&site, query.at.as_deref(), |fold| views::status::status(fold, job)).await.map(Json)
 }
@@ -50,7 +50,7 @@ pub(super) async fn status(State(site): State<Site>, Query(query): Query<ReadQue
 /// `GET /v1/policies`
 pub(super) async fn policies(
     State(site): State<Site>,
-    Query(query): Query<ReadQuery>,
+    Asked(query): Asked<ReadQuery>,
 ) -> Result<Json<Vec<PolicyStatus>>, Failed> {
     look(&site, query.at.as_deref(), views::status::policies).await.map(Json)
 }
@@ -59,7 +59,7 @@ pub(super) async fn policies(
 pub(super) async fn why_not(
     State(site): State<Site>,
     Path((job, node)): Path<(String, String)>,
-    Query(query): Query<ReadQuery>,
+    Asked(query): Asked<ReadQuery>,
 ) -> Result<Json<WhyNot>, Failed> {
     let answer = look(&site, query.at.as_deref(), |fold| views::why_not::why_not(fold, &job, &node)).await?;
     Ok(Json(answer?))

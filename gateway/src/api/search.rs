@@ -1,6 +1,6 @@
 //! `why` and `trace`: answers that take a walk through the log.
 
-use super::failed::Failed;
+use super::failed::{Asked, Failed};
 use super::log::each;
 use super::reads::{ReadQuery, look};
 use crate::host::Site;
@@ -8,7 +8,7 @@ use crate::views::names;
 use crate::views::trace::{Gather, chain_of};
 use crate::views::why::Search;
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use messages::api::{Trace, Why};
 use uuid::Uuid;
 
@@ -16,7 +16,7 @@ use uuid::Uuid;
 pub(super) async fn why(
     State(site): State<Site>,
     Path(instance): Path<String>,
-    Query(query): Query<ReadQuery>,
+    Asked(query): Asked<ReadQuery>,
 ) -> Result<Json<Why>, Failed> {
     let at = query.at.as_deref();
     let (found, until) = look(&site, at, |fold| (names::instance(fold, &instance), fold.position())).await?;
@@ -33,7 +33,7 @@ pub(super) async fn why(
 pub(super) async fn trace(
     State(site): State<Site>,
     Path(id): Path<String>,
-    Query(query): Query<ReadQuery>,
+    Asked(query): Asked<ReadQuery>,
 ) -> Result<Json<Trace>, Failed> {
     let id = id.strip_prefix("outside.").unwrap_or(&id);
     let id = Uuid::parse_str(id).map_err(|_| {

@@ -16,7 +16,7 @@ pub(super) struct Arguments {
     pub command: Command,
 }
 
-/// What every command takes.
+// What every command takes.
 #[derive(Debug, Args)]
 pub(super) struct Asking {
     /// Answer with JSON, for programs
@@ -30,7 +30,7 @@ pub(super) struct Asking {
     pub realm: Option<String>,
 }
 
-/// As of when.
+// As of when.
 #[derive(Debug, Args)]
 pub(super) struct At {
     /// As it was at this position of the log, or at this time (2026-01-31T09:30:00Z)
@@ -185,7 +185,7 @@ pub(super) struct Up {
     pub node: Machine,
 }
 
-/// What this machine says it is.
+// What this machine says it is.
 #[derive(Debug, Args)]
 pub(super) struct Machine {
     /// The node's name [default: the machine's]
@@ -290,7 +290,7 @@ pub(super) enum RolloutCommand {
     Abort(Rolling),
 }
 
-/// Which rollout.
+// Which rollout.
 #[derive(Debug, Args)]
 pub(super) struct Rolling {
     /// The job

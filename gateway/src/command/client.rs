@@ -93,7 +93,7 @@ impl Client {
         if let Some(realm) = &self.realm {
             return Ok(realm.clone());
         }
-        let status: Status = self.get(&["v1", "status"], &[]).await?;
+        let status: Status = self.get_patiently(&["v1", "status"]).await?;
         let jobs = status.jobs.into_iter().map(|job| job.realm);
         let realms: BTreeSet<String> = jobs.chain(status.routes.into_iter().map(|route| route.realm)).collect();
         let names: Vec<String> = realms.into_iter().collect();
@@ -104,10 +104,20 @@ impl Client {
         }
     }
 
+    /// Reads something that a command needs first, again and again while nobody is there to answer.
+    async fn get_patiently<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, Fault> {
+        let mut patience = Patience::new();
+        loop {
+            match self.get(path, &[]).await {
+                Err(fault @ Fault::Unreachable(_)) => patience.wait(fault).await?,
+                answered => return answered,
+            }
+        }
+    }
+
     /// Sends a command, the same one again while nobody is there to answer: its id keeps it from being done twice.
     async fn command(&self, target: String, body: Bytes) -> Result<Applied, Fault> {
-        let give_up = Instant::now() + AWAY_MAX;
-        let mut told = false;
+        let mut patience = Patience::new();
         loop {
             let fault = match self.send(Method::POST, &target, body.clone()).await {
                 Ok(response) if response.status().is_success() => return whole(response).await,
@@ -120,13 +130,7 @@ impl Client {
                 Ok(response) => return Err(refused(response).await),
                 Err(error) => self.away(&error),
             };
-            if Instant::now() >= give_up {
-                return Err(fault);
-            }
-            if !std::mem::replace(&mut told, true) {
-                eprintln!("orrery: {fault}; trying again for {} s", AWAY_MAX.as_secs());
-            }
-            tokio::time::sleep(AGAIN_AFTER).await;
+            patience.wait(fault).await?;
         }
     }
 
@@ -139,6 +143,30 @@ impl Client {
 
     fn away(&self, error: &str) -> Fault {
         Fault::Unreachable(format!("no control plane answers at {}: {error}; start one with `orrery up`", self.base))
+    }
+}
+
+/// How long the control plane may be away.
+struct Patience {
+    give_up: Instant,
+    told: bool,
+}
+
+impl Patience {
+    fn new() -> Self {
+        Self { give_up: Instant::now() + AWAY_MAX, told: false }
+    }
+
+    /// Waits before the next try, or gives the fault back when it has gone on for too long.
+    async fn wait(&mut self, fault: Fault) -> Result<(), Fault> {
+        if Instant::now() >= self.give_up {
+            return Err(fault);
+        }
+        if !std::mem::replace(&mut self.told, true) {
+            eprintln!("orrery: {fault}; trying again for {} s", AWAY_MAX.as_secs());
+        }
+        tokio::time::sleep(AGAIN_AFTER).await;
+        Ok(())
     }
 }
 

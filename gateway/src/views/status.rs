@@ -54,7 +54,7 @@ fn job_status(spec: &JobSpec, job: &Job) -> JobStatus {
         JobState::Rolling
     } else if healthy >= job.desired {
         JobState::Steady
-    } else if trouble.is_some() {
+    } else if trouble.is_some() || job.slots.values().any(|slot| slot.failures > 0) {
         JobState::Degraded
     } else {
         JobState::Starting
@@ -63,7 +63,7 @@ fn job_status(spec: &JobSpec, job: &Job) -> JobStatus {
     JobStatus {
         realm: spec.realm.clone(),
         name: spec.name.clone(),
-        revision: job.settled.max(u32::from(job.settled == 0) * job.revision),
+        revision: if job.settled == 0 { job.revision } else { job.settled },
         desired: job.desired,
         healthy,
         state,
