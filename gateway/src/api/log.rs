@@ -18,8 +18,10 @@ use std::convert::Infallible;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 
-/// Entries read at once.
+/// Entries read at once for somebody who reads along.
 const PAGE_ENTRIES: usize = 1_000;
+/// Entries read at once for a walk through all of the log.
+const WALK_ENTRIES: usize = 10_000;
 /// Entries given when nobody says how many.
 const LIMIT_DEFAULT: usize = 1_000;
 /// Lines that wait for a slow reader before the log waits with them.
@@ -48,9 +50,9 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    /// From this position on.
-    pub fn new(from: Position) -> Self {
-        Self { next: from, given: BTreeSet::new(), length: PAGE_ENTRIES }
+    /// From this position on, about so many entries at once.
+    pub fn new(from: Position, length: usize) -> Self {
+        Self { next: from, given: BTreeSet::new(), length }
     }
 
     /// The next entries; none at the end of what there is now.
@@ -88,7 +90,7 @@ impl Pages {
 
 /// Shows every entry of the log up to and with a position, in order.
 pub(super) async fn each(site: &Site, until: Position, mut take: impl FnMut(Position, &Entry)) -> Result<(), Failed> {
-    let mut pages = Pages::new(Position::default());
+    let mut pages = Pages::new(Position::default(), WALK_ENTRIES);
     loop {
         let page = pages.read(site).await.map_err(unread)?;
         let over = page.last().is_none_or(|(at, _)| *at > until);
@@ -102,7 +104,7 @@ pub(super) async fn each(site: &Site, until: Position, mut take: impl FnMut(Posi
 /// `GET /v1/log`
 pub(super) async fn log(State(site): State<Site>, Asked(query): Asked<LogQuery>) -> Result<Response, Failed> {
     let limit = query.limit.unwrap_or(if query.follow { usize::MAX } else { LIMIT_DEFAULT });
-    let mut pages = Pages::new(Position(query.from));
+    let mut pages = Pages::new(Position(query.from), limit.clamp(1, PAGE_ENTRIES));
     // Subscribed before the first page is read, so that nothing falls between the two.
     let follow = query.follow.then(|| site.follow());
     let first = pages.read(&site).await.map_err(unread)?;

@@ -19,6 +19,14 @@ impl Show {
         }
     }
 
+    /// Shows one of several answers, as a line of JSON.
+    pub fn line<T: Serialize>(self, value: &T) {
+        match serde_json::to_string(value) {
+            Ok(text) => self.text(&(text + "\n")),
+            Err(error) => eprintln!("orrery: the answer cannot be shown: {error}"),
+        }
+    }
+
     /// Shows text as it is.
     pub fn text(self, text: &str) {
         write(text.as_bytes());

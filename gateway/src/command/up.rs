@@ -69,7 +69,7 @@ fn after_start(site: Site, options: UpOptions) -> BoxFuture<'static, Result<(), 
         let (api, routes) = (options.listen_api, options.listen_ingress);
         if show.json {
             let position = site.read(|fold| fold.position().0);
-            show.value(&serde_json::json!({ "api": format!("http://{api}"), "routes": format!("http://{routes}"),
+            show.line(&serde_json::json!({ "api": format!("http://{api}"), "routes": format!("http://{routes}"),
                 "node": options.node.name, "position": position }));
         } else {
             let data = options.data.display();
@@ -124,7 +124,12 @@ async fn apply(site: &Site, show: Show, file: PathBuf, no_build: bool) -> Result
         let request = Request::Apply { manifest: manifest.clone() };
         match site.submit(id, principal.clone(), realm.clone(), request).await {
             Ok((answer, position)) => {
-                show.answer(&Applied::new(position.0, answer), changes);
+                let applied = Applied::new(position.0, answer);
+                if show.json {
+                    show.line(&applied)
+                } else {
+                    show.text(&changes(&applied))
+                }
                 return Ok(());
             }
             Err(SubmitFault::Refused(refusal)) => return Err(Fault::Refused(Failure::from(refusal))),

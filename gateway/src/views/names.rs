@@ -121,3 +121,24 @@ pub(super) fn spoken(value: &Value) -> String {
     }
     words
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn names_of_messages_and_events_are_spoken_as_words() {
+        assert_eq!(spoken(&json!({ "RolloutBegun": { "to": 2 } })), "rollout begun");
+        assert_eq!(spoken(&json!("Drained")), "drained");
+    }
+
+    #[test]
+    fn what_is_not_there_is_said_to_be_missing() {
+        let fold = Fold::default();
+        let missing = instance(&fold, "shop/a/3").expect_err("there is nothing");
+        assert_eq!(missing.message, "there is no job shop/a");
+        let unclear = instance(&fold, "a").expect_err("no slot was named");
+        assert_eq!(unclear.change.as_deref(), Some("write JOB/SLOT, REALM/JOB/SLOT or an id"));
+    }
+}

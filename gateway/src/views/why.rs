@@ -3,12 +3,11 @@
 use super::names::{Found, label};
 use super::trace::Gather;
 use super::{life, not_found};
-use actors::cast::AnyCell;
 use actors::fold::Fold;
 use actors::ports::Position;
 use messages::api::{Failure, LifeEvent, Why};
 use messages::entry::Entry;
-use messages::id::{ActorId, CorrelationId, JobId};
+use messages::id::{ActorId, CorrelationId};
 use messages::job;
 use messages::scheduler::{Decision, Event};
 
@@ -81,13 +80,15 @@ impl Search {
     /// # Errors
     /// When the log says nothing of such an instance.
     pub fn answer(mut self, fold: &Fold, chain: Option<&Gather>) -> Result<Why, Failure> {
-        let Some(born) = self.born else {
-            return Err(not_found(format!("the log knows no instance {}", self.found.label)));
-        };
-        if let Some(AnyCell::Job(cell)) = fold.cell(JobId(born.actor.id)) {
-            self.found.label = label(cell.state(), self.found.id).unwrap_or(self.found.label);
+        let id = self.found.id;
+        let known = fold.jobs().find_map(|(_, job)| label(job, id));
+        // The log may begin after the instance did; then what is left of its life is told.
+        if known.is_none() && self.life.is_empty() {
+            return Err(not_found(format!("neither the log nor a job knows instance {}", self.found.label)));
         }
-        let causes = chain.map_or(Vec::new(), |chain| chain.causes(fold, (born.actor, born.sequence)));
+        self.found.label = known.unwrap_or(self.found.label);
+        let born = self.born.map(|born| (born.actor, born.sequence));
+        let causes = born.zip(chain).map_or(Vec::new(), |(born, chain)| chain.causes(fold, born));
         Ok(Why {
             position: self.until.0,
             instance: self.found.id.to_string(),
@@ -102,7 +103,9 @@ impl Search {
     fn summary(&self) -> String {
         let label = &self.found.label;
         let now = self.life.last().map_or(String::new(), |last| format!("; at last: {}", last.what));
-        let Some(decision) = &self.decision else { return format!("{label} has not been placed{now}") };
+        let Some(decision) = &self.decision else {
+            return format!("the log says nothing of a decision about {label}{now}");
+        };
         if let Some(unplaceable) = &decision.unplaceable {
             let change = unplaceable.change.as_deref();
             return format!("{}{}", unplaceable.message, change.map_or(String::new(), |change| format!("; {change}")));
