@@ -1,1 +1,165 @@
-//! placeholder
+//! A whole system under test: the real `orrery` binary, real processes, on ports and in a directory of its own.
+
+use serde_json::Value;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// The token of examples/tokens.toml that may enter.
+pub const TOKEN: &str = "demo-ann-not-a-secret";
+
+/// An `orrery up` and what belongs to it. Dropping it ends all of it.
+pub struct System {
+    directory: tempfile::TempDir,
+    api: u16,
+    ingress: u16,
+    child: Option<Child>,
+}
+
+/// The root of the repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The binary, which the same build put beside the tests.
+fn orrery() -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows where it is");
+    let target = test.ancestors().nth(2).expect("tests lie two levels below the profile's directory");
+    target.join("orrery")
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("some port is free");
+    listener.local_addr().expect("a listener has an address").port()
+}
+
+impl System {
+    /// A system of its own, not started yet.
+    pub fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        Self { directory, api: free_port(), ingress: free_port(), child: None }
+    }
+
+    /// Where its data lies.
+    pub fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// Starts `orrery up`, with manifests to apply.
+    pub fn up(&mut self, manifests: &[&str]) {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.directory.path().join("up.log"));
+        let log = log.expect("a log can be written");
+        let mut command = Command::new(orrery());
+        command.current_dir(root()).arg("up").arg("--data").arg(self.data());
+        command.arg("--listen").arg(format!("127.0.0.1:{}", self.api));
+        command.arg("--ingress").arg(format!("127.0.0.1:{}", self.ingress));
+        command.args(["--tokens", "examples/tokens.toml", "--cpu", "4", "--memory", "4GiB", "--disk", "20GiB"]);
+        for manifest in manifests {
+            command.arg("--apply").arg(manifest);
+        }
+        command.stdin(Stdio::null()).stdout(log.try_clone().expect("a file can be shared")).stderr(log);
+        self.child = Some(command.spawn().expect("orrery starts"));
+    }
+
+    /// Kills `orrery up` without a warning. What it runs goes on.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("a child of ours can be killed");
+            child.wait().expect("a child of ours can be waited for");
+        }
+    }
+
+    /// Runs a command of the command line against it.
+    pub fn orrery(&self, arguments: &[&str]) -> Output {
+        let api = format!("http://127.0.0.1:{}", self.api);
+        let mut command = Command::new(orrery());
+        command.current_dir(root()).args(arguments).env("ORRERY_API", api).stdin(Stdio::null());
+        command.output().expect("orrery runs")
+    }
+
+    /// Runs a command with `--json` and reads what it says.
+    pub fn json(&self, arguments: &[&str]) -> Option<Value> {
+        let output = self.orrery(&[arguments, &["--json"]].concat());
+        serde_json::from_slice(&output.stdout).ok()
+    }
+
+    /// Healthy instances of a job.
+    pub fn healthy(&self, job: &str) -> u64 {
+        let status = self.json(&["status"]).unwrap_or_default();
+        let jobs = status["jobs"].as_array().cloned().unwrap_or_default();
+        jobs.iter().find(|one| one["name"] == job).and_then(|one| one["healthy"].as_u64()).unwrap_or(0)
+    }
+
+    /// Waits until something holds; panics with the log when it does not in time.
+    pub fn eventually(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let begin = Instant::now();
+        while !holds(self) {
+            if begin.elapsed() > Duration::from_secs(120) {
+                let log = std::fs::read_to_string(self.directory.path().join("up.log")).unwrap_or_default();
+                let status = self.orrery(&["status"]);
+                panic!("{what}: not within two minutes\n{log}\n{}", String::from_utf8_lossy(&status.stdout));
+            }
+            sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Whether the shop is whole.
+    pub fn whole(&self) -> bool {
+        self.healthy("a") == 4 && self.healthy("b") == 2 && self.healthy("c") == 3
+    }
+
+    /// A GET through the route, with a token or without: the status and the body.
+    pub fn get(&self, token: Option<&str>) -> (u16, String) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.ingress)).expect("the ingress listens");
+        let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+        write!(stream, "GET / HTTP/1.1\r\nHost: a.shop.test\r\n{token}Connection: close\r\n\r\n")
+            .expect("it takes a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_string()).unwrap_or_default();
+        (status, body)
+    }
+
+    /// The process ids of the workloads of a program.
+    pub fn pids(&self, program: &str) -> Vec<u32> {
+        let ours = |pid: &u32| {
+            let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let data = self.data().canonicalize().unwrap_or_else(|_| self.data());
+            let home = format!("HOME={}", data.display());
+            let named = command.split('\0').next().is_some_and(|first| first.ends_with(program));
+            named && environment.split(|byte| *byte == 0).any(|one| one.starts_with(home.as_bytes()))
+        };
+        let names = std::fs::read_dir("/proc").expect("a Linux machine").flatten().map(|entry| entry.file_name());
+        names.filter_map(|name| name.to_str().and_then(|name| name.parse().ok())).filter(ours).collect()
+    }
+}
+
+impl Default for System {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        for job in ["a", "b", "c"] {
+            self.orrery(&["job", "stop", job]);
+        }
+        let stopped = Instant::now();
+        while ["shop-a", "shop-b", "shop-c"].iter().any(|program| !self.pids(program).is_empty()) {
+            if stopped.elapsed() > Duration::from_secs(20) {
+                break;
+            }
+            sleep(Duration::from_millis(100));
+        }
+        self.kill();
+        for pid in ["shop-a", "shop-b", "shop-c"].iter().flat_map(|program| self.pids(program)) {
+            let _gone = Command::new("kill").args(["-9", &pid.to_string()]).status();
+        }
+    }
+}

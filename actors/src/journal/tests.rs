@@ -86,7 +86,7 @@ fn damage_in_the_synced_part_is_refused_at_every_byte() {
     for at in 0..end {
         let mut damaged = disk.clone();
         damaged.bytes(&name).expect("the segment is there")[at] ^= 0x10;
-        let padding = at >= 20 && at < segment::SEGMENT_HEADER_BYTES;
+        let padding = (20..segment::SEGMENT_HEADER_BYTES).contains(&at);
         let opened = Journal::open(damaged);
         assert!(matches!(opened, Err(JournalError::Damaged { .. })) || padding, "byte {at} was not refused");
     }

@@ -124,7 +124,7 @@ fn parse_time(text: &str) -> Result<Duration, String> {
 
 impl Identity {
     fn from_environment(program: &str, version: String) -> Identity {
-        let instance = env::var("ORRERY_INSTANCE").unwrap_or_else(|_| "alone".to_owned());
+        let instance = env::var("ORRERY_LABEL").unwrap_or_else(|_| "alone".to_owned());
         let revision = env::var("ORRERY_REVISION").unwrap_or_else(|_| "none".to_owned());
         Identity { program: program.to_owned(), instance, revision, version }
     }

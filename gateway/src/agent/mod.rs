@@ -128,7 +128,7 @@ impl<C: Control> Agent<C> {
             return self.start_failed(instance, format!("its record cannot be written: {error}")).await;
         }
         let mut launch = launch_of(&assignment);
-        for (target, _) in &assignment.workload.links {
+        for target in assignment.workload.links.keys() {
             match self.links.address(&assignment.realm, target).await {
                 Ok(address) => {
                     launch.environment.insert(links::variable(target), format!("http://{address}"));
@@ -181,7 +181,7 @@ impl<C: Control> Agent<C> {
         let running = matches!(found.status, Status::Running { .. } | Status::Starting);
         let Some(instance) = parse(&found.launch.instance).filter(|_| running) else { return };
         let Some(assignment) = self.records.read(instance) else { return };
-        for (target, _) in &assignment.workload.links {
+        for target in assignment.workload.links.keys() {
             if let Err(error) = self.links.address(&assignment.realm, target).await {
                 tracing::warn!(%error, target, "an adopted instance's link is not served");
             }
@@ -270,7 +270,7 @@ fn launch_of(assignment: &Assignment) -> Launch {
     let some = |amount: u64| (amount > 0).then_some(amount);
     let mut environment = workload.environment.clone();
     environment.insert("ORRERY_REVISION".into(), assignment.revision.to_string());
-    environment.insert("ORRERY_INSTANCE".into(), assignment.label.clone());
+    environment.insert("ORRERY_LABEL".into(), assignment.label.clone());
     Launch {
         instance: assignment.instance.to_string(),
         label: assignment.label.clone(),

@@ -9,12 +9,17 @@ use std::thread;
 /// The most frames in one batch, and the most that wait: one for each shard.
 const FRAMES_MAX: usize = messages::id::SHARDS as usize;
 
+/// Tells where a frame lies, or why it was not appended.
+type Teller = Box<dyn FnOnce(Result<Position, String>) + Send>;
+/// Reads the journal.
+type Reader = Box<dyn FnOnce(&mut Journal<FileDisk>) + Send>;
+
 /// What the writer is asked to do.
 pub enum Job {
     /// Append a frame and say where it lies, or why not.
-    Append(Vec<u8>, Box<dyn FnOnce(Result<Position, String>) + Send>),
+    Append(Vec<u8>, Teller),
     /// Read the journal: everything asked before is in it.
-    Read(Box<dyn FnOnce(&mut Journal<FileDisk>) + Send>),
+    Read(Reader),
 }
 
 /// The way to the writer.
