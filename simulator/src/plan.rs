@@ -1,0 +1,196 @@
+//! A plan: everything that will be done to a world, as data. Running a plan asks no generator anything.
+
+use crate::world::clock::Clock;
+use messages::node::NodeSpec;
+use messages::policy::Request;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// A world and what happens to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The scenario it was made from.
+    pub scenario: String,
+    /// The seed of every draw: latencies, losses, lengths of starts.
+    pub seed: u64,
+    /// The realm of all jobs.
+    pub realm: String,
+    /// The machines.
+    pub machines: Vec<MachinePlan>,
+    /// The control plane's clock.
+    pub clock: Clock,
+    /// How fast things are.
+    pub pace: Pace,
+    /// What clients ask for. A client's next command waits for the answer to its last.
+    pub operations: Vec<Operation>,
+    /// What goes wrong.
+    pub faults: Vec<Fault>,
+    /// From this moment nothing goes wrong any more, in microseconds.
+    pub heal_at: u64,
+    /// From this moment the world must be as desired, in microseconds.
+    pub settled_at: u64,
+    /// For so long before the end nothing may be recorded any more, in microseconds.
+    pub quiet_for: u64,
+    /// The last moment, in microseconds.
+    pub end_at: u64,
+    /// Whether every entry's turn is taken again at the end, to compare.
+    pub retake: bool,
+}
+
+/// One machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachinePlan {
+    /// What it says it is.
+    pub spec: NodeSpec,
+    /// Its boot-time clock.
+    pub clock: Clock,
+    /// When it is switched on, in microseconds.
+    pub joins_at: u64,
+}
+
+/// How fast things are: each a shortest and a longest time, in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pace {
+    /// Between actors, within the control plane.
+    pub inside_us: (u64, u64),
+    /// Between the control plane and agents or clients.
+    pub network_us: (u64, u64),
+    /// A sync of the disk.
+    pub sync_us: (u64, u64),
+    /// From committing a route to a proxy using it.
+    pub proxy_us: (u64, u64),
+}
+
+/// A command of a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operation {
+    /// Not before, in microseconds.
+    pub at: u64,
+    /// Which client gives it.
+    pub client: u32,
+    /// The command.
+    pub request: Request,
+}
+
+/// Something that goes wrong for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// From when, in microseconds.
+    pub at: u64,
+    /// For how long, in microseconds.
+    pub lasts: u64,
+    /// What.
+    pub trouble: Trouble,
+}
+
+/// What can go wrong. Machines go by their number in the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trouble {
+    /// Messages are lost, so many of a thousand.
+    Loss {
+        /// How many of a thousand.
+        per_mille: u64,
+    },
+    /// Messages come again, so many of a thousand, up to so much later.
+    Duplicate {
+        /// How many of a thousand.
+        per_mille: u64,
+        /// The longest delay of the copy, in microseconds.
+        late_us: u64,
+    },
+    /// Messages take up to so much longer, each its own time.
+    Slow {
+        /// The longest extra time, in microseconds.
+        extra_us: u64,
+    },
+    /// What is said to a machine waits until it is over, and then comes at once.
+    Clog {
+        /// The machine.
+        machine: usize,
+    },
+    /// A machine and the control plane are cut off from each other.
+    Partition {
+        /// The machine.
+        machine: usize,
+        /// Whether the machine can still be told things.
+        to_machine: bool,
+        /// Whether the machine can still say things.
+        from_machine: bool,
+    },
+    /// The control plane is killed with the power of its disk; it is started again afterwards.
+    ControlCrash,
+    /// The next syncs of the control plane's disk fail.
+    SyncFails,
+    /// The control plane's disk has no room.
+    DiskFull,
+    /// A sync of the control plane's disk takes longer.
+    DiskStall {
+        /// How much longer, in microseconds.
+        extra_us: u64,
+    },
+    /// An agent is killed; it is started again afterwards. Its workloads go on.
+    AgentCrash {
+        /// The machine.
+        machine: usize,
+    },
+    /// An agent stands still and then goes on. Its workloads go on.
+    AgentPause {
+        /// The machine.
+        machine: usize,
+    },
+    /// A machine loses power, and boots afterwards.
+    MachineCrash {
+        /// The machine.
+        machine: usize,
+    },
+    /// One of the machine's workloads dies.
+    WorkloadDies {
+        /// The machine.
+        machine: usize,
+        /// Chooses the workload.
+        choice: u64,
+    },
+    /// One of the machine's workloads fails its health checks.
+    WorkloadSick {
+        /// The machine.
+        machine: usize,
+        /// Chooses the workload.
+        choice: u64,
+    },
+}
+
+impl Trouble {
+    /// The name of the class in scenarios and marks.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Loss { .. } => "loss",
+            Self::Duplicate { .. } => "duplicate",
+            Self::Slow { .. } => "slow",
+            Self::Clog { .. } => "clog",
+            Self::Partition { .. } => "partition",
+            Self::ControlCrash => "control-crash",
+            Self::SyncFails => "sync-fails",
+            Self::DiskFull => "disk-full",
+            Self::DiskStall { .. } => "disk-stall",
+            Self::AgentCrash { .. } => "agent-crash",
+            Self::AgentPause { .. } => "agent-pause",
+            Self::MachineCrash { .. } => "machine-crash",
+            Self::WorkloadDies { .. } => "workload-dies",
+            Self::WorkloadSick { .. } => "workload-sick",
+        }
+    }
+}
+
+impl Plan {
+    /// The SHA-256 of the plan's bytes, in hexadecimal.
+    pub fn hash(&self) -> String {
+        hexadecimal(&Sha256::digest(messages::codec::encode_bare(self)))
+    }
+}
+
+/// Bytes in hexadecimal.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+}

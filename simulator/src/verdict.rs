@@ -1,0 +1,102 @@
+//! What came of a run: what was violated, what was counted, and the hash by which two runs are compared.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What came of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The scenario.
+    pub scenario: String,
+    /// The seed.
+    pub seed: u64,
+    /// The SHA-256 of the plan.
+    pub plan_hash: String,
+    /// How many things happened.
+    pub events: u64,
+    /// The SHA-256 over every committed frame and every final state.
+    pub log_hash: String,
+    /// What went wrong; nothing, if the seed passed.
+    pub violations: Vec<Violation>,
+    /// What was counted.
+    pub statistics: Statistics,
+    /// How often something worth reaching was reached.
+    pub marks: BTreeMap<String, u64>,
+}
+
+impl Verdict {
+    /// Whether nothing was violated.
+    pub const fn passed(&self) -> bool {
+        self.violations.is_empty()
+    }
+}
+
+/// Something that must never be, and was.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Violation {
+    /// The stable name of what was violated.
+    pub invariant: Invariant,
+    /// What happened, without ids and numbers: the same for the same cause.
+    pub signature: String,
+    /// What happened.
+    pub message: String,
+    /// When, in microseconds since the world began.
+    pub at: u64,
+    /// How many entries had been committed.
+    pub entries: u64,
+}
+
+/// What is checked, by stable name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Invariant {
+    /// An exclusive slot runs at most once at any moment.
+    ExclusiveSlot,
+    /// An instance is started at most once, on one machine.
+    InstanceOnce,
+    /// What runs on a machine fits into it.
+    Capacity,
+    /// What was acknowledged is in the log after a crash.
+    AcknowledgedKept,
+    /// Nothing is said before it is durable.
+    DurableFirst,
+    /// The fold of the log is the live state.
+    FoldIsState,
+    /// Epochs of shards and of nodes only grow.
+    EpochGrows,
+    /// A rollout leaves as many healthy instances as it must.
+    RolloutMinimum,
+    /// A new revision gets no more traffic than its step allows.
+    RolloutWeight,
+    /// After healing, what runs is what is desired.
+    Converges,
+    /// After healing, there is an end to what is recorded.
+    Quiet,
+    /// No actor leaves a passed deadline where it was.
+    Stuck,
+    /// Nothing panics.
+    Panics,
+    /// The journal opens after every crash.
+    Recovers,
+    /// A client's command is answered in the end.
+    Answered,
+    /// A turn taken again gives the same entry.
+    Retaken,
+}
+
+/// What was counted in a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Statistics {
+    /// Entries committed.
+    pub entries: u64,
+    /// Frames committed.
+    pub frames: u64,
+    /// Messages delivered.
+    pub messages: u64,
+    /// Workloads started.
+    pub starts: u64,
+    /// Commands answered.
+    pub answers: u64,
+    /// Simulated time, in milliseconds.
+    pub simulated_ms: u64,
+}
