@@ -25,7 +25,7 @@ const STUCK_RETRY: Span = Span::seconds(1);
 pub type Receipt = u64;
 
 /// The cells of one shard, and what of theirs is not durable yet.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Shard {
     shard: u16,
     epoch: u64,
@@ -40,14 +40,14 @@ pub struct Shard {
 }
 
 /// A cell in memory: awake, or passivated into the bytes of its snapshot.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Resident {
     Awake { cell: Box<AnyCell>, used: Timestamp, deadline: Option<Timestamp> },
     Asleep { bytes: Box<[u8]>, deadline: Option<Timestamp> },
 }
 
 /// Entries that become durable together, and what may leave then.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Batch {
     entries: Vec<Entry>,
     releases: Vec<Envelope>,

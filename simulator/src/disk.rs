@@ -69,6 +69,16 @@ impl SimDisk {
         self.syncs_to_fail += count;
     }
 
+    /// No more syncs fail.
+    pub const fn mend_syncs(&mut self) {
+        self.syncs_to_fail = 0;
+    }
+
+    /// Whether something is wrong with the device now.
+    pub const fn is_faulty(&self) -> bool {
+        self.full || self.syncs_to_fail > 0
+    }
+
     /// Whether there is no room left.
     pub const fn set_full(&mut self, full: bool) {
         self.full = full;

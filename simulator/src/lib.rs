@@ -1,1 +1,23 @@
-//! placeholder
+//! The same actors on a virtual clock: worlds, faults, oracle.
+//!
+//! A [`scenario::Scenario`] is read from a file; with a seed it makes a [`plan::Plan`], which is data; [`run()`] turns the
+//! very actors, shards and reconcilers of the live host through it, on simulated disks, clocks and networks, and gives a
+//! [`verdict::Verdict`]. The same plan gives the same verdict, bit for bit, on every machine.
+
+pub mod bus;
+mod client;
+mod control;
+pub mod disk;
+mod machine;
+pub mod oracle;
+pub mod plan;
+mod process;
+mod program;
+pub mod run;
+pub mod scenario;
+mod store;
+pub mod verdict;
+pub mod world;
+
+pub use run::{run, run_observed};
+pub use scenario::plan;

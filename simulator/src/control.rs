@@ -1,0 +1,463 @@
+//! The control plane: one process with every shard, one journal and one failure detector. It may die at any moment.
+
+use crate::disk::SimDisk;
+use crate::plan::Trouble;
+use crate::store::{Opened, Store};
+use crate::verdict::Invariant;
+use crate::world::Event;
+use crate::world::context::Context;
+use crate::world::random::Domain;
+use actors::agent::Beat;
+use actors::agent::detector::Detector;
+use actors::fold::Fold;
+use actors::ports::Position;
+use actors::shard::{Committed, DeliverError, Shard};
+use messages::envelope::{Address, Body, Envelope, Principal};
+use messages::frame;
+use messages::id::NodeId;
+use messages::node::LeaseTerms;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How long a control plane that died by itself takes to come back, in microseconds.
+const RESTART_US: u64 = 300_000;
+
+/// Something that happens in the control plane's process of this generation.
+#[derive(Clone, Copy, Debug)]
+pub enum ControlEvent {
+    /// The disk has finished a sync.
+    Synced(u64),
+    /// A deadline has passed.
+    Tick(u64),
+    /// The process is started again, unless it runs.
+    Start,
+}
+
+/// The control plane, whether it runs or not.
+#[derive(Clone, Debug, Default)]
+pub struct Control {
+    disk: SimDisk,
+    process: Option<Process>,
+    generation: u64,
+    stalls: BTreeMap<u64, u64>,
+    down: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Process {
+    store: Store,
+    shards: BTreeMap<u16, Shard>,
+    deadlines: BTreeSet<(u64, u16)>,
+    due: BTreeMap<u16, u64>,
+    dirty: BTreeSet<u16>,
+    claims: Vec<Flying>,
+    flight: Vec<Flying>,
+    epoch: u64,
+    detector: Detector,
+    tick_at: u64,
+    syncs: u64,
+}
+
+/// A frame between being written and being durable.
+#[derive(Clone, Debug)]
+struct Flying {
+    shard: u16,
+    bytes: Vec<u8>,
+    claim: bool,
+}
+
+impl Control {
+    /// Starts the process, unless it runs.
+    pub fn start(&mut self, cx: &mut Context) {
+        if self.process.is_some() || self.down > 0 {
+            return;
+        }
+        self.generation += 1;
+        match Store::open(std::mem::take(&mut self.disk)) {
+            Ok(opened) => self.replay(opened, cx),
+            Err((disk, trouble)) => {
+                self.disk = disk;
+                if self.disk.is_faulty() {
+                    cx.queue.after(RESTART_US, Event::Control(ControlEvent::Start));
+                } else {
+                    cx.violate(Invariant::Recovers, "the journal does not open after a crash", trouble);
+                }
+            }
+        }
+    }
+
+    fn replay(&mut self, opened: Opened, cx: &mut Context) {
+        if opened.torn {
+            cx.mark("torn-tail-cut");
+        }
+        let mut shards: BTreeMap<u16, Shard> = BTreeMap::new();
+        let mut known: BTreeMap<u16, u64> = BTreeMap::new();
+        let mut epoch = 0;
+        for bytes in &opened.frames {
+            let Ok((head, _)) = frame::inspect(bytes) else { continue };
+            epoch = epoch.max(head.epoch);
+            let shard = shards.entry(head.shard).or_insert_with(|| Shard::new(head.shard));
+            match shard.replay(bytes) {
+                Ok(entries) => {
+                    let count = known.entry(head.shard).or_default();
+                    *count += 1;
+                    if !cx.oracle.knows(head.shard, *count, bytes) {
+                        cx.committed(head.shard, bytes, &entries);
+                    }
+                }
+                Err(trouble) => {
+                    cx.violate(Invariant::Recovers, "a shard does not open after a crash", trouble.to_string());
+                }
+            }
+        }
+        for (signature, message) in cx.oracle.check_reopened(&known) {
+            cx.violate(Invariant::AcknowledgedKept, signature, message);
+        }
+        let mut process = Process::new(opened.store, shards, epoch + 1);
+        process.own_all(cx);
+        process.check_fold(cx);
+        process.expect_nodes(cx);
+        self.process = Some(process);
+        self.with(cx, |process, cx, generation| {
+            let shards: Vec<u16> = process.shards.keys().copied().collect();
+            for shard in shards {
+                process.touched(shard, cx);
+            }
+            process.arrange_tick(generation, cx);
+        });
+    }
+
+    /// Runs something in the process, if there is one, and lets the process die if it says so.
+    fn with(&mut self, cx: &mut Context, act: impl FnOnce(&mut Process, &mut Context, u64)) {
+        let Some(process) = &mut self.process else { return };
+        act(process, cx, self.generation);
+        let stall = self.stalls.values().max().copied().unwrap_or_default();
+        if let Err(trouble) = process.commit(self.generation, stall, cx) {
+            cx.note("control", || format!("dies: {trouble}"));
+            self.die(cx);
+            cx.queue.after(RESTART_US, Event::Control(ControlEvent::Start));
+        }
+    }
+
+    /// Something happens in the process.
+    pub fn happen(&mut self, event: ControlEvent, cx: &mut Context) {
+        match event {
+            ControlEvent::Start => self.start(cx),
+            ControlEvent::Synced(generation) | ControlEvent::Tick(generation) if generation != self.generation => {}
+            ControlEvent::Tick(_) => self.with(cx, |process, cx, generation| process.tick(generation, cx)),
+            ControlEvent::Synced(_) => {
+                let synced = self.process.as_mut().map_or(Ok(()), |process| process.synced(cx));
+                if synced.is_err() {
+                    cx.mark("sync-failed");
+                    self.die(cx);
+                    cx.queue.after(RESTART_US, Event::Control(ControlEvent::Start));
+                } else {
+                    self.with(cx, |process, cx, generation| process.arrange_tick(generation, cx));
+                }
+            }
+        }
+    }
+
+    /// A message for an actor.
+    pub fn deliver(&mut self, envelope: &Envelope, cx: &mut Context) {
+        self.with(cx, |process, cx, generation| {
+            process.deliver(envelope, cx);
+            process.arrange_tick(generation, cx);
+        });
+    }
+
+    /// A sign of life.
+    pub fn hear_beat(&mut self, node: NodeId, beat: Beat, cx: &mut Context) {
+        let Some(process) = &mut self.process else { return };
+        let order = process.detector.beat(node, beat, cx.host_now());
+        let envelope = cx.envelope(Address::Host, Address::Agent(node), Principal::system(), Body::Agent(order));
+        cx.send(envelope, 0);
+    }
+
+    /// A trouble of the control plane begins.
+    pub fn suffer(&mut self, trouble: Trouble, cx: &mut Context) {
+        match trouble {
+            Trouble::ControlCrash => {
+                self.down += 1;
+                self.die(cx);
+            }
+            Trouble::SyncFails => self.disk().fail_syncs(1),
+            Trouble::DiskFull => self.disk().set_full(true),
+            Trouble::DiskStall { extra_us } => {
+                self.stalls.insert(extra_us, extra_us);
+            }
+            _ => {}
+        }
+    }
+
+    /// A trouble of the control plane is over.
+    pub fn recover(&mut self, trouble: Trouble, cx: &mut Context) {
+        match trouble {
+            Trouble::ControlCrash => {
+                self.down = self.down.saturating_sub(1);
+                self.start(cx);
+            }
+            Trouble::SyncFails => self.disk().mend_syncs(),
+            Trouble::DiskFull => self.disk().set_full(false),
+            Trouble::DiskStall { extra_us } => {
+                self.stalls.remove(&extra_us);
+            }
+            _ => {}
+        }
+    }
+
+    fn disk(&mut self) -> &mut SimDisk {
+        match &mut self.process {
+            Some(process) => process.store.disk_mut(),
+            None => &mut self.disk,
+        }
+    }
+
+    /// The process dies, and what was not synced is in danger.
+    fn die(&mut self, cx: &mut Context) {
+        self.check_all(cx, false);
+        let Some(process) = self.process.take() else { return };
+        cx.mark(if process.flight.is_empty() { "control-died-idle" } else { "control-died-writing" });
+        self.generation += 1;
+        self.disk = process.store.into_disk();
+        if self.disk.crash(cx.random).lost > 0 {
+            cx.mark("unsynced-tail-lost");
+        }
+    }
+
+    /// Compares what lives with what is durable; at the end, everything with the log on the disk.
+    pub fn check_all(&mut self, cx: &mut Context, end: bool) {
+        let Some(process) = &self.process else { return };
+        process.check_stuck(cx);
+        process.check_fold(cx);
+        if end {
+            process.check_log(cx);
+            process.sum_up(cx);
+        }
+    }
+}
+
+impl Process {
+    fn new(store: Store, shards: BTreeMap<u16, Shard>, epoch: u64) -> Self {
+        Self {
+            store,
+            shards,
+            deadlines: BTreeSet::new(),
+            due: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            claims: Vec::new(),
+            flight: Vec::new(),
+            epoch,
+            detector: Detector::new(LeaseTerms::STANDARD),
+            tick_at: u64::MAX,
+            syncs: 0,
+        }
+    }
+
+    /// Claims a shard; the claim is written before its first frame.
+    fn own(&mut self, id: u16, cx: &mut Context) {
+        let claim = Shard::claim_frame(id, self.epoch);
+        let shard = self.shards.entry(id).or_insert_with(|| Shard::new(id));
+        if let Err(trouble) = shard.replay(&claim) {
+            cx.violate(Invariant::Recovers, "a shard cannot be claimed", trouble.to_string());
+        }
+        shard.own(self.epoch);
+        self.claims.push(Flying { shard: id, bytes: claim, claim: true });
+    }
+
+    fn own_all(&mut self, cx: &mut Context) {
+        let ids: Vec<u16> = self.shards.keys().copied().collect();
+        for id in ids {
+            self.own(id, cx);
+        }
+    }
+
+    fn expect_nodes(&mut self, cx: &Context) {
+        let now = cx.host_now();
+        for (id, node) in cx.oracle.fold().nodes().filter(|(_, node)| node.up()) {
+            self.detector.expect(NodeId(id.id), node.session(), node.epoch(), now);
+        }
+    }
+
+    fn deliver(&mut self, envelope: &Envelope, cx: &mut Context) {
+        let Address::Actor(actor) = envelope.to else { return };
+        let id = actor.shard();
+        if !self.shards.contains_key(&id) {
+            self.own(id, cx);
+        }
+        let now = cx.host_now();
+        let Some(shard) = self.shards.get_mut(&id) else { return };
+        let outcome = shard.deliver(envelope, None, now);
+        self.judge(outcome, cx);
+        self.touched(id, cx);
+    }
+
+    fn judge(&self, outcome: Result<(), DeliverError>, cx: &mut Context) {
+        match outcome {
+            Ok(()) => {}
+            Err(DeliverError::Panicked { actor, message }) => {
+                let signature = format!("{} panics: {message}", actor.kind.name());
+                cx.violate(Invariant::Panics, &signature, format!("{actor} panicked: {message}"));
+            }
+            Err(other) => cx.violate(Invariant::Panics, "a message is not handled", other.to_string()),
+        }
+    }
+
+    /// After a turn in a shard: what may leave leaves, and its deadline is known.
+    fn touched(&mut self, id: u16, cx: &mut Context) {
+        let Some(shard) = self.shards.get_mut(&id) else { return };
+        let free = shard.take_free();
+        let due = shard.deadline().map(|due| cx.clock().when(due));
+        self.dirty.insert(id);
+        if let Some(before) = self.due.remove(&id) {
+            self.deadlines.remove(&(before, id));
+        }
+        if let Some(due) = due {
+            self.due.insert(id, due);
+            self.deadlines.insert((due, id));
+        }
+        self.release(free, cx);
+    }
+
+    fn release(&mut self, committed: Committed, cx: &mut Context) {
+        for envelope in committed.releases {
+            if let Some(message) = cx.oracle.check_release(&envelope) {
+                cx.violate(Invariant::DurableFirst, "something is said before it is durable", message);
+            }
+            if let (Address::Agent(node), Body::Agent(order)) = (envelope.to, &envelope.body) {
+                self.detector.passing(node, order, cx.host_now());
+            }
+            cx.send(envelope, 0);
+        }
+    }
+
+    fn tick(&mut self, generation: u64, cx: &mut Context) {
+        self.tick_at = u64::MAX;
+        let (at, now) = (cx.now(), cx.host_now());
+        while let Some((due, id)) = self.deadlines.first().copied().filter(|(due, _)| *due <= at) {
+            self.deadlines.remove(&(due, id));
+            self.due.remove(&id);
+            let Some(shard) = self.shards.get_mut(&id) else { continue };
+            let outcome = shard.tick(now);
+            self.judge(outcome, cx);
+            self.touched(id, cx);
+        }
+        for (node, message) in self.detector.poll(now) {
+            cx.mark("declared-silent");
+            let to = Address::Actor(node.into());
+            let envelope = cx.envelope(Address::Host, to, Principal::system(), Body::Node(message));
+            cx.send(envelope, 0);
+        }
+        self.arrange_tick(generation, cx);
+    }
+
+    fn arrange_tick(&mut self, generation: u64, cx: &mut Context) {
+        let shards = self.deadlines.first().map(|(due, _)| *due);
+        let detector = self.detector.deadline().map(|due| cx.clock().when(due));
+        let next = [shards, detector].into_iter().flatten().min();
+        if let Some(next) = next.filter(|next| *next < self.tick_at) {
+            self.tick_at = next;
+            cx.queue.at(next, Event::Control(ControlEvent::Tick(generation)));
+        }
+    }
+
+    /// Writes what waits, unless a sync is under way.
+    fn commit(&mut self, generation: u64, stall: u64, cx: &mut Context) -> Result<(), String> {
+        if !self.flight.is_empty() || self.dirty.is_empty() {
+            return Ok(());
+        }
+        let mut frames = Vec::new();
+        for id in std::mem::take(&mut self.dirty) {
+            let frame = self.shards.get_mut(&id).and_then(Shard::take_frame);
+            frames.extend(frame.map(|bytes| Flying { shard: id, bytes, claim: false }));
+        }
+        if frames.is_empty() {
+            return Ok(());
+        }
+        self.flight = std::mem::take(&mut self.claims);
+        self.flight.append(&mut frames);
+        let frames: Vec<Vec<u8>> = self.flight.iter().map(|flying| flying.bytes.clone()).collect();
+        self.store.append(&frames)?;
+        self.syncs += 1;
+        let (low, high) = cx.plan.pace.sync_us;
+        let takes = cx.random.between(Domain::Sync, &[generation, self.syncs], low, high) + stall;
+        cx.queue.after(takes, Event::Control(ControlEvent::Synced(generation)));
+        Ok(())
+    }
+
+    fn synced(&mut self, cx: &mut Context) -> Result<(), String> {
+        self.store.sync()?;
+        let flight = std::mem::take(&mut self.flight);
+        let mut ready = Vec::new();
+        for Flying { shard: id, bytes, claim } in &flight {
+            let Some(shard) = self.shards.get_mut(id) else { continue };
+            let committed = if *claim { Committed::default() } else { shard.committed() };
+            cx.committed(*id, bytes, &committed.entries);
+            self.dirty.insert(*id);
+            ready.push(committed);
+        }
+        for committed in ready {
+            self.release(committed, cx);
+        }
+        Ok(())
+    }
+
+    fn check_stuck(&self, cx: &mut Context) {
+        let stuck: Vec<u16> = self.shards.values().filter(|shard| shard.stuck() > 0).map(Shard::id).collect();
+        if !stuck.is_empty() {
+            cx.violate(Invariant::Stuck, "a passed deadline is left where it was", format!("in shards {stuck:?}"));
+        }
+    }
+
+    /// Every cell that rests on durable entries alone equals the fold of them.
+    fn check_fold(&self, cx: &mut Context) {
+        for shard in self.shards.values() {
+            let Some(snapshots) = shard.snapshots() else { continue };
+            for (actor, bytes) in snapshots {
+                let folded = cx.oracle.fold().cell(actor).map(actors::cast::AnyCell::snapshot);
+                if folded.as_deref() != Some(&bytes) {
+                    let signature = format!("a {} is not the fold of its entries", actor.kind.name());
+                    cx.violate(Invariant::FoldIsState, &signature, format!("{actor}"));
+                }
+            }
+        }
+    }
+
+    /// The log as it lies on the disk folds to what the oracle saw committed.
+    fn check_log(&self, cx: &mut Context) {
+        let Ok(opened) = Store::open(self.store.clone().into_disk()) else {
+            return cx.violate(Invariant::Recovers, "the journal does not open at the end", String::new());
+        };
+        let retake = cx.plan.retake;
+        let mut fold = Fold::default();
+        for (bytes, position) in opened.frames.iter().zip(1..) {
+            let Ok((_, entries)) = frame::decode(bytes) else { continue };
+            for entry in &entries {
+                let folded = if retake {
+                    fold.verify(entry, Position(position))
+                } else {
+                    fold.apply(entry, Position(position)).map(|()| None)
+                };
+                match folded {
+                    Ok(None) => {}
+                    Ok(Some(mismatch)) => {
+                        let signature = format!("a turn of a {} is taken otherwise", mismatch.actor.kind.name());
+                        cx.violate(Invariant::Retaken, &signature, format!("{mismatch:?}"));
+                    }
+                    Err(gap) => cx.violate(Invariant::FoldIsState, "an entry is missing in the log", gap.to_string()),
+                }
+            }
+        }
+        let settled = self.flight.is_empty();
+        if settled && !fold.cells().eq(cx.oracle.fold().cells()) {
+            cx.violate(Invariant::FoldIsState, "the log on the disk folds to something else", String::new());
+        }
+    }
+
+    fn sum_up(&self, cx: &mut Context) {
+        for shard in self.shards.values() {
+            for (actor, bytes) in shard.snapshots().unwrap_or_default() {
+                cx.oracle.sum_up(actor, &bytes);
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What was asked for, by the commands that were acknowledged, against what truly runs.
+
+use super::Runs;
+use crate::plan::Plan;
+use actors::fold::Fold;
+use messages::id::JobId;
+use messages::manifest::Workload;
+use messages::policy::Request;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The desired state of a realm, as its clients know it.
+#[derive(Clone, Debug)]
+pub(super) struct Desired {
+    realm: String,
+    /// Without faults the newest revision must win.
+    newest_wins: bool,
+    jobs: BTreeMap<String, Expected>,
+    empty: BTreeSet<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Expected {
+    instances: u32,
+    workloads: Vec<Workload>,
+}
+
+impl Desired {
+    pub(super) fn new(plan: &Plan) -> Self {
+        Self {
+            realm: plan.realm.clone(),
+            newest_wins: plan.faults.is_empty(),
+            jobs: BTreeMap::new(),
+            empty: BTreeSet::new(),
+        }
+    }
+
+    /// A command was answered.
+    pub(super) fn answered(&mut self, request: &Request, done: bool) {
+        if !done {
+            return;
+        }
+        match request {
+            Request::Apply { manifest } => {
+                for (name, spec) in &manifest.jobs {
+                    let expected = self.jobs.entry(name.clone()).or_default();
+                    expected.instances = spec.instances;
+                    expected.workloads.retain(|workload| *workload != spec.workload);
+                    expected.workloads.push(spec.workload.clone());
+                }
+            }
+            Request::Scale { job, instances } => self.scale(job, *instances),
+            Request::Stop { job } => self.scale(job, 0),
+            Request::Drain { node } => {
+                self.empty.insert(node.clone());
+            }
+            Request::Uncordon { node } => {
+                self.empty.remove(node);
+            }
+            Request::Abort { .. } | Request::Hold { .. } => self.newest_wins = false,
+            _ => {}
+        }
+    }
+
+    fn scale(&mut self, job: &str, instances: u32) {
+        if let Some(expected) = self.jobs.get_mut(job) {
+            expected.instances = instances;
+        }
+    }
+
+    /// What is otherwise than it should be.
+    pub(super) fn check(&self, truth: &[Runs], fold: &Fold) -> Vec<(&'static str, String)> {
+        let mut wrong = Vec::new();
+        let names: BTreeMap<JobId, &String> =
+            self.jobs.keys().map(|name| (JobId::named(&self.realm, name), name)).collect();
+        let mut running: BTreeMap<&String, Vec<&Workload>> = BTreeMap::new();
+        for runs in truth {
+            if self.empty.contains(&runs.machine) && !runs.running.is_empty() {
+                wrong.push(("a drained machine is not empty", runs.machine.clone()));
+            }
+            for (assignment, healthy) in &runs.running {
+                match names.get(&assignment.job) {
+                    Some(name) if *healthy => running.entry(name).or_default().push(&assignment.workload),
+                    Some(name) => wrong.push(("what runs is not healthy", format!("{name}: {}", assignment.label))),
+                    None => wrong.push(("something runs that nobody asked for", assignment.label.clone())),
+                }
+            }
+        }
+        for (name, expected) in &self.jobs {
+            let runs = running.get(name).map_or(&[][..], Vec::as_slice);
+            if runs.len() as u64 != u64::from(expected.instances) {
+                let state = state_of(fold, JobId::named(&self.realm, name));
+                let message = format!("{name}: {} run, {} are wanted; {state}", runs.len(), expected.instances);
+                wrong.push(("another number runs than is wanted", message));
+            }
+            wrong.extend(expected.check_revisions(name, runs, self.newest_wins));
+        }
+        wrong
+    }
+}
+
+impl Expected {
+    fn check_revisions(&self, name: &str, runs: &[&Workload], newest_wins: bool) -> Option<(&'static str, String)> {
+        let first = runs.first()?;
+        if runs.iter().any(|workload| workload != first) {
+            return Some(("two revisions run side by side", name.to_string()));
+        }
+        if !self.workloads.contains(first) {
+            return Some(("a revision runs that was never acknowledged", name.to_string()));
+        }
+        let good: Vec<_> = self.workloads.iter().filter(|workload| !crate::program::Program::of(workload).bad()).collect();
+        match good.last() {
+            Some(newest) if newest_wins && newest != first => Some(("an old revision runs", name.to_string())),
+            Some(_) if !good.contains(first) => Some(("a bad revision runs", name.to_string())),
+            _ => None,
+        }
+    }
+}
+
+/// What a job believes, for the message.
+fn state_of(fold: &Fold, job: JobId) -> String {
+    let found = fold.jobs().find(|(id, _)| id.id == job.0);
+    found.map_or("it does not exist".into(), |(_, job)| {
+        let states: Vec<_> = job
+            .instances
+            .values()
+            .map(|instance| format!("{} r{} {} on {}", instance.slot, instance.revision, instance.state(), instance.node_name))
+            .collect();
+        format!("it wants {} at revision {}: {}", job.desired, job.target(), states.join(", "))
+    })
+}

@@ -1,0 +1,197 @@
+//! The oracle: it sees the truth of the world, not what an actor believes, and checks it whenever it changes.
+
+mod desired;
+mod durable;
+mod rollouts;
+mod truth;
+
+pub use truth::Runs;
+
+use crate::plan::Plan;
+use crate::verdict::{Invariant, Violation};
+use actors::fold::Fold;
+use actors::ports::Position;
+use desired::Desired;
+use durable::Durable;
+use messages::agent::Assignment;
+use messages::entry::Entry;
+use messages::envelope::{Envelope, MessageId};
+use messages::id::{ActorId, InstanceId};
+use messages::policy::{Answer, Request};
+use messages::reason::Refusal;
+use rollouts::Rollouts;
+use std::collections::BTreeMap;
+use truth::Truth;
+
+/// After so many violations nothing more is learned.
+const VIOLATIONS_MAX: usize = 4;
+
+/// What was found: the invariant, its signature, and what happened.
+pub type Finding = (Invariant, &'static str, String);
+
+/// The one who knows the truth.
+#[derive(Clone, Debug)]
+pub struct Oracle {
+    fold: Fold,
+    durable: Durable,
+    truth: Truth,
+    desired: Desired,
+    rollouts: Rollouts,
+    epochs: BTreeMap<ActorId, (u64, u64)>,
+    last_entry: Option<(u64, String)>,
+    marks: Vec<&'static str>,
+    violations: Vec<Violation>,
+}
+
+impl Oracle {
+    /// An oracle that has seen nothing yet.
+    pub fn new(plan: &Plan) -> Self {
+        Self {
+            fold: Fold::default(),
+            durable: Durable::default(),
+            truth: Truth::new(plan),
+            desired: Desired::new(plan),
+            rollouts: Rollouts::default(),
+            epochs: BTreeMap::new(),
+            last_entry: None,
+            marks: Vec::new(),
+            violations: Vec::new(),
+        }
+    }
+
+    /// The fold of everything durable.
+    pub const fn fold(&self) -> &Fold {
+        &self.fold
+    }
+
+    /// Whether nothing more can be learned.
+    pub const fn is_over(&self) -> bool {
+        self.violations.len() >= VIOLATIONS_MAX
+    }
+
+    /// Marks that were reached since the last time.
+    pub fn take_marks(&mut self) -> Vec<&'static str> {
+        std::mem::take(&mut self.marks)
+    }
+
+    /// Writes a violation down; each signature once.
+    pub fn violate(&mut self, invariant: Invariant, signature: &str, message: String, at: u64) {
+        let known = self.violations.iter().any(|seen| seen.invariant == invariant && seen.signature == signature);
+        if !known && !self.is_over() {
+            let (signature, entries) = (signature.to_string(), self.fold.entries());
+            self.violations.push(Violation { invariant, signature, message, at, entries });
+        }
+    }
+
+    /// Whether a frame that was found after a crash was seen committed before it.
+    pub fn knows(&mut self, shard: u16, count: u64, bytes: &[u8]) -> bool {
+        self.durable.knows(shard, count, bytes)
+    }
+
+    /// What is missing of what was durable, now that the journal was opened again.
+    pub fn check_reopened(&mut self, found: &BTreeMap<u16, u64>) -> Vec<(&'static str, String)> {
+        self.durable.check_reopened(found)
+    }
+
+    /// A frame is durable.
+    pub fn committed(&mut self, shard: u16, frame: &[u8], entries: &[Entry], now: u64) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        findings.extend(self.durable.commit(shard, frame));
+        for entry in entries {
+            if let Err(gap) = self.fold.apply(entry, Position(self.durable.frames())) {
+                findings.push((Invariant::FoldIsState, "an entry does not follow the last", gap.to_string()));
+            }
+            self.last_entry = Some((now, format!("{} entry {}", entry.head().actor, entry.head().sequence)));
+            self.see(entry, &mut findings);
+        }
+        findings
+    }
+
+    fn see(&mut self, entry: &Entry, findings: &mut Vec<Finding>) {
+        if let Some(mark) = mark_of(entry) {
+            self.marks.push(mark);
+        }
+        if let Entry::Node(record) = entry {
+            for event in &record.events {
+                if let messages::node::Event::Welcomed { epoch, session, .. } = event {
+                    let before = self.epochs.insert(record.head.actor, (*epoch, *session)).unwrap_or_default();
+                    if before.0 > *epoch || before.1 >= *session {
+                        let message = format!("{before:?} before, {epoch} {session} now");
+                        findings.push((Invariant::EpochGrows, "a node's epoch or session does not grow", message));
+                    }
+                }
+            }
+        }
+        self.rollouts.see(entry, findings);
+    }
+
+    /// What is wrong with something that leaves now.
+    pub fn check_release(&self, envelope: &Envelope) -> Option<String> {
+        let MessageId::Said { by, sequence, .. } = envelope.id else { return None };
+        let durable = self.fold.cell(by).map_or(0, actors::cast::AnyCell::sequence);
+        (sequence > durable).then(|| format!("{by} says what its entry {sequence} says; entry {durable} is durable"))
+    }
+
+    /// A workload is started on a machine.
+    pub fn started(&mut self, machine: usize, assignment: &Assignment) -> Vec<Finding> {
+        self.truth.started(machine, assignment)
+    }
+
+    /// It is gone.
+    pub fn ended(&mut self, machine: usize, instance: InstanceId) {
+        self.truth.ended(machine, instance);
+    }
+
+    /// A command was answered.
+    pub fn answered(&mut self, request: &Request, outcome: &Result<Answer, Refusal>) {
+        self.desired.answered(request, outcome.is_ok());
+    }
+
+    /// A client waits for the answer to a command no longer.
+    pub fn check_converged(&self, truth: &[Runs]) -> Vec<(&'static str, String)> {
+        self.desired.check(truth, &self.fold)
+    }
+
+    /// An entry that was recorded after `since`.
+    pub fn check_quiet(&self, since: u64) -> Option<String> {
+        let (at, what) = self.last_entry.as_ref()?;
+        (*at > since).then(|| format!("{what} at {at}us, after {since}us"))
+    }
+
+    /// A final state becomes part of the hash.
+    pub fn sum_up(&mut self, actor: ActorId, bytes: &[u8]) {
+        self.durable.sum_up(actor, bytes);
+    }
+
+    /// The hash of the log and of the final states, and everything that was found.
+    pub fn into_results(self) -> ([u8; 32], Vec<Violation>) {
+        (self.durable.into_hash(), self.violations)
+    }
+}
+
+fn mark_of(entry: &Entry) -> Option<&'static str> {
+    use messages::{job, node, rollout};
+    match entry {
+        Entry::Node(record) => record.events.iter().find_map(|event| match event {
+            node::Event::GivenUp => Some("node-lost"),
+            node::Event::Suspected { .. } => Some("node-suspect"),
+            node::Event::ClaimRefused { .. } => Some("claim-refused"),
+            node::Event::Drained => Some("node-drained"),
+            node::Event::Reminded => Some("node-reminded"),
+            _ => None,
+        }),
+        Entry::Job(record) => record.events.iter().find_map(|event| match event {
+            job::Event::Unplaceable { .. } => Some("unplaceable"),
+            job::Event::Failed { .. } => Some("instance-failed"),
+            job::Event::Sought { .. } => Some("sought-again"),
+            job::Event::EndpointsRepeated { .. } => Some("endpoints-repeated"),
+            _ => None,
+        }),
+        Entry::Rollout(record) => record.events.iter().find_map(|event| match event {
+            rollout::Event::Reverted { .. } => Some("rollout-reverted"),
+            rollout::Event::Settled => Some("rollout-settled"),
+            _ => None,
+        }),
+        Entry::Scheduler(_) | Entry::Route(_) | Entry::Policy(_) => None,
+    }
+}

@@ -1,0 +1,142 @@
+//! Rollouts: never fewer healthy instances than must be, because of the rollout; never more traffic than allowed.
+
+use super::Finding;
+use crate::verdict::Invariant;
+use messages::agent::Observation;
+use messages::entry::{Entry, Record};
+use messages::envelope::Body;
+use messages::id::{ActorId, InstanceId, JobId, RolloutId};
+use messages::manifest::RolloutSpec;
+use messages::reason::Reason;
+use messages::{job, rollout, route};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What jobs, rollouts and routes have recorded of rollouts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rollouts {
+    jobs: BTreeMap<ActorId, JobSeen>,
+    rollouts: BTreeMap<RolloutId, RolloutSeen>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct JobSeen {
+    desired: u32,
+    minimum: Option<u32>,
+    exclusive: bool,
+    healthy: BTreeSet<InstanceId>,
+    /// Instances that go because of a rollout.
+    rolled: BTreeSet<InstanceId>,
+    /// The most traffic that each revision was ever allowed since its rollout began.
+    allowed: BTreeMap<u32, u32>,
+}
+
+#[derive(Clone, Debug)]
+struct RolloutSeen {
+    job: ActorId,
+    from: u32,
+    to: u32,
+    spec: RolloutSpec,
+}
+
+impl Rollouts {
+    /// An entry was committed.
+    pub(super) fn see(&mut self, entry: &Entry, findings: &mut Vec<Finding>) {
+        match entry {
+            Entry::Job(record) => self.see_job(record, findings),
+            Entry::Rollout(record) => self.see_rollout(record, findings),
+            Entry::Route(record) => self.see_route(record, findings),
+            Entry::Node(_) | Entry::Scheduler(_) | Entry::Policy(_) => {}
+        }
+    }
+
+    fn see_job(&mut self, record: &Record<job::Message, job::Event>, findings: &mut Vec<Finding>) {
+        let actor = record.head.actor;
+        let seen = self.jobs.entry(actor).or_default();
+        for event in &record.events {
+            seen.see(event, findings);
+        }
+    }
+
+    fn see_rollout(&mut self, record: &Record<rollout::Message, rollout::Event>, findings: &mut Vec<Finding>) {
+        let id = RolloutId(record.head.actor.id);
+        if let rollout::Message::Begin { job, from, to, spec, .. } = &record.input {
+            let seen = RolloutSeen { job: (*job).into(), from: *from, to: *to, spec: spec.clone() };
+            self.rollouts.entry(id).or_insert(seen);
+        }
+        let Some(rollout) = self.rollouts.get(&id) else { return };
+        for (_, body) in &record.head.sends {
+            let Body::Job(job::Message::Targets { weights, settled, .. }) = body else { continue };
+            let seen = self.jobs.entry(rollout.job).or_default();
+            for (revision, weight) in weights {
+                let steps = rollout.spec.steps.iter().map(|step| step.weight);
+                if *revision == rollout.to && *weight != 0 && *weight != 100 && !steps.into_iter().any(|each| each == *weight) {
+                    let message = format!("revision {revision} gets {weight}%, which is no step");
+                    findings.push((Invariant::RolloutWeight, "a rollout gives traffic that is no step", message));
+                }
+                let most = seen.allowed.entry(*revision).or_default();
+                *most = (*most).max(*weight);
+            }
+            seen.allowed.insert(rollout.from, 100);
+            if let Some(revision) = settled {
+                seen.allowed.insert(*revision, 100);
+            }
+        }
+    }
+
+    fn see_route(&mut self, record: &Record<route::Message, route::Event>, findings: &mut Vec<Finding>) {
+        let route::Message::Endpoints { job, weights, .. } = &record.input else { return };
+        let actor = ActorId::from(JobId(job.0));
+        let Some(seen) = self.jobs.get(&actor) else { return };
+        for (revision, weight) in weights {
+            let allowed = seen.allowed.get(revision).copied();
+            if let Some(allowed) = allowed.filter(|allowed| weight > allowed) {
+                let message = format!("revision {revision} gets {weight}% where {allowed}% is the most that was allowed");
+                findings.push((Invariant::RolloutWeight, "a route gives a revision too much traffic", message));
+            }
+        }
+    }
+}
+
+impl JobSeen {
+    fn see(&mut self, event: &job::Event, findings: &mut Vec<Finding>) {
+        use job::Event as E;
+        match event {
+            E::Applied { spec, .. } => {
+                (self.desired, self.minimum) = (spec.instances, spec.rollout.min_healthy);
+                self.exclusive = spec.exclusive;
+            }
+            E::Scaled { instances } => self.desired = *instances,
+            E::RolloutBegun { to, .. } => {
+                self.allowed.insert(*to, 0);
+            }
+            E::Observed { instance, observation, .. } => {
+                if observation.as_ref().is_some_and(Observation::healthy) {
+                    self.healthy.insert(*instance);
+                } else {
+                    self.healthy.remove(instance);
+                }
+            }
+            E::Retired { instance, because: Reason::RolledOut | Reason::RolledBack } => {
+                self.rolled.insert(*instance);
+            }
+            E::Retired { instance, .. } | E::Kept { instance } => {
+                self.rolled.remove(instance);
+            }
+            E::Withdrawn { instance } | E::Stopping { instance } => self.goes(*instance, findings),
+            E::Failed { instance, .. } | E::Gone { instance, .. } => {
+                self.healthy.remove(instance);
+            }
+            _ => {}
+        }
+    }
+
+    fn goes(&mut self, instance: InstanceId, findings: &mut Vec<Finding>) {
+        let was_healthy = self.healthy.remove(&instance);
+        let minimum = self.minimum.unwrap_or(self.desired).min(self.desired);
+        let left = u32::try_from(self.healthy.len()).unwrap_or(u32::MAX);
+        if was_healthy && self.rolled.contains(&instance) && left < minimum && !self.exclusive {
+            let message = format!("{left} healthy instances are left, {minimum} must be");
+            findings.push((Invariant::RolloutMinimum, "a rollout stops a healthy instance that is needed", message));
+        }
+    }
+}

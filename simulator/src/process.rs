@@ -1,0 +1,163 @@
+//! A process on a machine, as it truly is.
+
+use crate::machine::MachineEvent;
+use crate::program::Program;
+use crate::world::Event;
+use crate::world::context::Context;
+use crate::world::random::{Domain, key_of_uuid};
+use actors::agent::{Verdict, WorkloadEvent};
+use messages::agent::{Assignment, Ended, Observation};
+use messages::reason::Reason;
+use messages::time::Span;
+
+/// The longest time until a program that says nothing else runs.
+const START_MAX: Span = Span::milliseconds(200);
+/// The shortest and longest time from running to the first good health check, in microseconds.
+const HEALTHY_US: (u64, u64) = (20_000, 300_000);
+/// The longest time a kill takes.
+const KILL_MAX: Span = Span::milliseconds(5);
+/// The longest time a program takes to stop when it is asked to.
+const STOP_MAX: Span = Span::milliseconds(400);
+
+/// What a process comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It runs, and the agent knows.
+    Started,
+    /// There is nothing to run.
+    CannotStart,
+    /// Its check passes.
+    Healthy,
+    /// Its check fails.
+    Sick,
+    /// It exits by itself.
+    Exits,
+    /// It stopped as it was told to.
+    Stopped,
+}
+
+impl Stage {
+    /// How a process ended that came to this stage.
+    pub fn ended(self) -> Ended {
+        match self {
+            Self::CannotStart => Ended::new(Reason::CouldNotStart, "there is no such program"),
+            Self::Exits => Ended { code: Some(1), ..Ended::new(Reason::ExitCode, "it exited by itself") },
+            _ => Ended { code: Some(0), ..Ended::new(Reason::ExitCode, "it exited as it was told to") },
+        }
+    }
+}
+
+/// A process.
+#[derive(Clone, Debug)]
+pub struct Process {
+    /// What it was started for.
+    pub assignment: Assignment,
+    program: Program,
+    started: bool,
+    health: Option<bool>,
+    ended: Option<Ended>,
+}
+
+impl Process {
+    /// A process that was just started.
+    pub fn new(assignment: Assignment) -> Self {
+        let program = Program::of(&assignment.workload);
+        Self { assignment, program, started: false, health: None, ended: None }
+    }
+
+    /// Whether it truly runs.
+    pub const fn runs(&self) -> bool {
+        self.ended.is_none() && !self.program.cannot_start
+    }
+
+    /// Whether it has ended.
+    pub const fn has_ended(&self) -> bool {
+        self.ended.is_some()
+    }
+
+    /// Whether it runs and is well.
+    pub fn is_healthy(&self) -> bool {
+        self.runs() && self.started && (self.assignment.workload.health.is_none() || self.health == Some(true))
+    }
+
+    fn ports(&self) -> Vec<(String, u16)> {
+        let key = key_of_uuid(self.assignment.instance.0);
+        let port = |index: usize| 20_000 + u16::try_from(key.wrapping_add(index as u64) % 20_000).unwrap_or(0);
+        self.assignment.workload.ports.iter().enumerate().map(|(index, name)| (name.clone(), port(index))).collect()
+    }
+
+    fn pid(&self) -> u32 {
+        u32::try_from(key_of_uuid(self.assignment.instance.0) % 30_000).unwrap_or(0) + 2
+    }
+
+    /// What an agent that has just started sees of it.
+    pub fn observation(&self) -> Observation {
+        let (ports, pid) = (self.ports(), self.pid());
+        match (&self.ended, self.health) {
+            (Some(ended), _) => Observation::Ended(ended.clone()),
+            (None, Some(true)) => Observation::Healthy { ports, pid },
+            (None, Some(false)) => Observation::Unhealthy { ports, pid, evidence: "503".into() },
+            (None, None) => Observation::Running { ports, pid },
+        }
+    }
+
+    fn arrange(&self, after: u64, stage: Stage, machine: usize, boot: u64, cx: &mut Context) {
+        let event = MachineEvent::Process(boot, self.assignment.instance, stage);
+        cx.queue.after(after, Event::Machine(machine, event));
+    }
+
+    fn draw(&self, domain: Domain, low: u64, high: u64, cx: &Context) -> u64 {
+        cx.random.between(domain, &[key_of_uuid(self.assignment.instance.0)], low, high)
+    }
+
+    /// It was started just now.
+    pub fn arrange_start(&self, machine: usize, boot: u64, cx: &mut Context) {
+        let longest = self.program.start.unwrap_or(START_MAX).0;
+        let takes = self.draw(Domain::Start, longest / 10, longest, cx);
+        let stage = if self.program.cannot_start { Stage::CannotStart } else { Stage::Started };
+        self.arrange(takes, stage, machine, boot, cx);
+        if let Some(exits) = self.program.exit_after {
+            self.arrange(takes + exits.0, Stage::Exits, machine, boot, cx);
+        }
+    }
+
+    /// It was told to stop just now.
+    pub fn arrange_stop(&self, grace: Span, machine: usize, boot: u64, cx: &mut Context) {
+        let longest = if grace.0 == 0 { KILL_MAX } else { grace.min(STOP_MAX) };
+        let takes = self.draw(Domain::Stop, 500.min(longest.0), longest.0, cx);
+        self.arrange(takes, Stage::Stopped, machine, boot, cx);
+    }
+
+    /// It comes to a stage in which it still runs. Returns what the driver tells the agent.
+    pub fn reach(&mut self, stage: Stage, machine: usize, boot: u64, cx: &mut Context) -> Option<WorkloadEvent> {
+        let instance = self.assignment.instance;
+        let checked = self.assignment.workload.health.is_some();
+        match stage {
+            Stage::Started => {
+                self.started = true;
+                if checked {
+                    let takes = self.draw(Domain::Healthy, HEALTHY_US.0, HEALTHY_US.1, cx);
+                    self.arrange(takes, Stage::Healthy, machine, boot, cx);
+                    if let Some(sick) = self.program.sick_after {
+                        self.arrange(takes.max(sick.0) + 1, Stage::Sick, machine, boot, cx);
+                    }
+                }
+                Some(WorkloadEvent::Started { instance, pid: self.pid(), ports: self.ports() })
+            }
+            Stage::Healthy if checked && self.started => {
+                self.health = Some(true);
+                Some(WorkloadEvent::Health { instance, verdict: Verdict::Healthy })
+            }
+            Stage::Sick if checked && self.started => {
+                self.health = Some(false);
+                Some(WorkloadEvent::Health { instance, verdict: Verdict::Unhealthy("503".into()) })
+            }
+            _ => None,
+        }
+    }
+
+    /// It has ended.
+    pub fn end(&mut self, ended: Ended) {
+        self.ended.get_or_insert(ended);
+    }
+}

@@ -1,0 +1,167 @@
+//! From a scenario and a seed to a plan. Pure: the same two always make the same plan.
+
+use super::{Action, Doing, Going, Range, Scenario};
+use crate::plan::{Fault, MachinePlan, Operation, Pace, Plan, Trouble};
+use crate::world::clock::{Clock, EPOCH_US};
+use crate::world::random::{Domain, Random};
+use messages::node::NodeSpec;
+use messages::policy::Request;
+
+/// One seed in so many has every turn taken again at the end.
+const RETAKE_EVERY: u64 = 8;
+
+/// The plan that a seed makes of a scenario.
+pub fn plan(scenario: &Scenario, seed: u64) -> Plan {
+    let draws = Draws { random: Random::new(seed) };
+    let machines = draws.machines(scenario);
+    let count = machines.len();
+    let operations = scenario.operations.iter().zip(0..);
+    let faults = scenario.faults.iter().zip(0..).filter(|(_, row)| !scenario.swarm || draws.pick(&[9, *row], 0, 1) == 1);
+    let settled_at = scenario.heal + scenario.settle;
+    let mut plan = Plan {
+        scenario: scenario.name.clone(),
+        seed,
+        realm: scenario.manifests.values().next().map_or_else(|| "sim".into(), |manifest| manifest.realm.clone()),
+        machines,
+        clock: draws.clock(scenario, 0xc0),
+        pace: draws.pace(),
+        operations: operations.flat_map(|(doing, row)| draws.operations(scenario, doing, row, count)).collect(),
+        faults: faults.flat_map(|(going, row)| draws.faults(scenario, going, row, count)).collect(),
+        heal_at: scenario.heal,
+        settled_at,
+        quiet_for: scenario.quiet,
+        end_at: settled_at + scenario.quiet,
+        retake: seed.is_multiple_of(RETAKE_EVERY),
+    };
+    plan.operations.sort_by_key(|operation| operation.at);
+    plan.faults.sort_by_key(|fault| fault.at);
+    plan
+}
+
+struct Draws {
+    random: Random,
+}
+
+impl Draws {
+    fn pick(&self, key: &[u64], low: u64, high: u64) -> u64 {
+        self.random.between(Domain::Plan, key, low, high)
+    }
+
+    fn range(&self, key: &[u64], range: Range) -> u64 {
+        self.pick(key, range.low, range.high)
+    }
+
+    fn clock(&self, scenario: &Scenario, who: u64) -> Clock {
+        let ppm = scenario.drift_ppm;
+        let drift = i64::try_from(self.pick(&[1, who], 0, ppm * 2)).unwrap_or(0);
+        let offset_us = EPOCH_US + self.pick(&[2, who], 0, 3_600_000_000);
+        Clock { offset_us, drift_ppm: drift - i64::try_from(ppm).unwrap_or(0) }
+    }
+
+    fn pace(&self) -> Pace {
+        let slow = self.pick(&[3], 0, 3);
+        Pace {
+            inside_us: (20, 200 << slow),
+            network_us: (200, 2_000 << slow),
+            sync_us: (100, 2_000 << self.pick(&[4], 0, 4)),
+            proxy_us: (1_000, 50_000),
+        }
+    }
+
+    fn machines(&self, scenario: &Scenario) -> Vec<MachinePlan> {
+        let count = self.range(&[5], scenario.machines);
+        let machine = |index: u64| MachinePlan {
+            spec: NodeSpec {
+                name: format!("m{index}"),
+                host: format!("10.0.0.{}", index + 1),
+                rack: format!("rack-{}", index % scenario.racks.max(1)),
+                site: "site".into(),
+                region: "region".into(),
+                capacity: scenario.capacity,
+                ..NodeSpec::default()
+            },
+            clock: self.clock(scenario, index),
+            joins_at: self.range(&[6, index], scenario.joins),
+        };
+        (0..count).map(machine).collect()
+    }
+
+    fn operations(&self, scenario: &Scenario, doing: &Doing, row: u64, machines: usize) -> Vec<Operation> {
+        let times = self.range(&[7, row], doing.times);
+        let make = |time: u64| {
+            let key = [8, row, time];
+            let at = self.range(&key, doing.at);
+            let request = self.request(scenario, &doing.action, [row, time], machines)?;
+            Some(Operation { at, client: doing.client, request })
+        };
+        (0..times).filter_map(make).collect()
+    }
+
+    fn request(&self, scenario: &Scenario, action: &Action, key: [u64; 2], machines: usize) -> Option<Request> {
+        let key = [10, key[0], key[1]];
+        let node = |range: &Range| {
+            let most = (machines as u64).saturating_sub(1);
+            format!("m{}", self.pick(&key, range.low.min(most), range.high.min(most)))
+        };
+        Some(match action {
+            Action::Apply(names) => {
+                let index = self.pick(&key, 0, (names.len() as u64).checked_sub(1)?);
+                let name = names.get(usize::try_from(index).ok()?)?;
+                Request::Apply { manifest: scenario.manifests.get(name)?.clone() }
+            }
+            Action::Scale(job, range) => {
+                let instances = u32::try_from(self.range(&key, *range)).unwrap_or(u32::MAX);
+                Request::Scale { job: job.clone(), instances }
+            }
+            Action::Restart(job) => Request::Restart { job: job.clone(), slot: None },
+            Action::Stop(job) => Request::Stop { job: job.clone() },
+            Action::Cordon(range) => Request::Cordon { node: node(range) },
+            Action::Uncordon(range) => Request::Uncordon { node: node(range) },
+            Action::Drain(range) => Request::Drain { node: node(range) },
+            Action::Promote(job) => Request::Promote { job: job.clone(), revision: 0 },
+            Action::Hold(job) => Request::Hold { job: job.clone(), revision: 0 },
+            Action::Resume(job) => Request::Resume { job: job.clone(), revision: 0 },
+            Action::Abort(job) => Request::Abort { job: job.clone(), revision: 0 },
+        })
+    }
+
+    fn faults(&self, scenario: &Scenario, going: &Going, row: u64, machines: usize) -> Vec<Fault> {
+        let times = self.range(&[11, row], going.times);
+        let make = |time: u64| {
+            let key = |what: u64| [12, row, time, what];
+            let at = self.range(&key(0), going.at);
+            let lasts = self.range(&key(1), going.lasts);
+            let trouble = self.trouble(going, key, machines)?;
+            (at < scenario.heal).then_some(Fault { at, lasts, trouble })
+        };
+        (0..times).filter_map(make).collect()
+    }
+
+    fn trouble(&self, going: &Going, key: impl Fn(u64) -> [u64; 4], machines: usize) -> Option<Trouble> {
+        let machine = self.pick(&key(2), 0, (machines as u64).checked_sub(1)?);
+        let machine = usize::try_from(machine).ok()?;
+        let per_mille = self.range(&key(3), going.per_mille);
+        let extra_us = self.range(&key(4), going.extra);
+        let choice = self.random.word(Domain::Plan, &key(5));
+        Some(match going.what.as_str() {
+            "loss" => Trouble::Loss { per_mille },
+            "duplicate" => Trouble::Duplicate { per_mille, late_us: extra_us },
+            "slow" => Trouble::Slow { extra_us },
+            "clog" => Trouble::Clog { machine },
+            "partition" => {
+                let shape = self.pick(&key(6), 0, 3);
+                Trouble::Partition { machine, to_machine: shape == 1, from_machine: shape == 2 }
+            }
+            "control-crash" => Trouble::ControlCrash,
+            "sync-fails" => Trouble::SyncFails,
+            "disk-full" => Trouble::DiskFull,
+            "disk-stall" => Trouble::DiskStall { extra_us },
+            "agent-crash" => Trouble::AgentCrash { machine },
+            "agent-pause" => Trouble::AgentPause { machine },
+            "machine-crash" => Trouble::MachineCrash { machine },
+            "workload-dies" => Trouble::WorkloadDies { machine, choice },
+            "workload-sick" => Trouble::WorkloadSick { machine, choice },
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,143 @@
+//! A scenario: a family of worlds, written by hand, from which a seed makes one plan.
+
+mod generate;
+mod own;
+mod read;
+
+pub use generate::plan;
+pub use own::{OWN, own};
+pub use read::{ScenarioFault, read};
+
+use messages::manifest::Manifest;
+use messages::resources::Resources;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A shortest and a longest, a least and a most: one of them is drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Range {
+    /// The least.
+    pub low: u64,
+    /// The most.
+    pub high: u64,
+}
+
+impl Range {
+    /// Always this.
+    pub const fn exactly(value: u64) -> Self {
+        Self { low: value, high: value }
+    }
+
+    /// From the one to the other.
+    pub const fn new(low: u64, high: u64) -> Self {
+        Self { low, high }
+    }
+}
+
+/// A family of worlds. Times are in microseconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scenario {
+    /// Its name.
+    pub name: String,
+    /// What it is for, in one sentence.
+    pub about: String,
+    /// How many machines.
+    pub machines: Range,
+    /// Over how many racks they are spread.
+    pub racks: u64,
+    /// What each machine has.
+    pub capacity: Resources,
+    /// How far each clock may be fast or slow, in millionths.
+    pub drift_ppm: u64,
+    /// When machines are switched on.
+    pub joins: Range,
+    /// Whether each seed leaves out some of the faults altogether.
+    pub swarm: bool,
+    /// From when nothing goes wrong any more.
+    pub heal: u64,
+    /// How long after that the world must be as desired.
+    pub settle: u64,
+    /// How long nothing may be recorded at the end.
+    pub quiet: u64,
+    /// The manifests that operations apply, by name.
+    pub manifests: BTreeMap<String, Manifest>,
+    /// What clients do.
+    pub operations: Vec<Doing>,
+    /// What goes wrong.
+    pub faults: Vec<Going>,
+}
+
+/// Something clients do, some times.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doing {
+    /// When.
+    pub at: Range,
+    /// How often.
+    pub times: Range,
+    /// Which client.
+    pub client: u32,
+    /// What.
+    pub action: Action,
+}
+
+/// What a client does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Action {
+    /// Applies one of these manifests.
+    Apply(Vec<String>),
+    /// Wants so many instances of a job.
+    Scale(String, Range),
+    /// Replaces the instances of a job.
+    Restart(String),
+    /// Stops a job.
+    Stop(String),
+    /// Takes nothing new on one of these machines.
+    Cordon(Range),
+    /// Takes work again on one of these machines.
+    Uncordon(Range),
+    /// Empties one of these machines.
+    Drain(Range),
+    /// Goes on to all of a job's rollout.
+    Promote(String),
+    /// Keeps a job's rollout where it is.
+    Hold(String),
+    /// Lets a job's rollout go on.
+    Resume(String),
+    /// Gives a job's rollout up.
+    Abort(String),
+}
+
+/// Something that goes wrong, some times.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Going {
+    /// What, by the name of its class.
+    pub what: String,
+    /// When it begins.
+    pub at: Range,
+    /// How long it lasts.
+    pub lasts: Range,
+    /// How often.
+    pub times: Range,
+    /// How many of a thousand, where that matters.
+    pub per_mille: Range,
+    /// How much longer or later, where that matters.
+    pub extra: Range,
+}
+
+/// The classes of faults, by name.
+pub const FAULTS: [&str; 14] = [
+    "loss",
+    "duplicate",
+    "slow",
+    "clog",
+    "partition",
+    "control-crash",
+    "sync-fails",
+    "disk-full",
+    "disk-stall",
+    "agent-crash",
+    "agent-pause",
+    "machine-crash",
+    "workload-dies",
+    "workload-sick",
+];

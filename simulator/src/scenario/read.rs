@@ -1,0 +1,297 @@
+//! Reads a scenario's TOML, and says exactly what is wrong with it.
+
+use super::{Action, Doing, FAULTS, Going, Range, Scenario};
+use messages::manifest::{self, Format, Manifest};
+use messages::quantity;
+use messages::resources::Resources;
+use std::collections::BTreeMap;
+use std::fmt;
+use toml_span::value::{Table, Value, ValueInner};
+
+/// One thing that is wrong with a scenario.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, thiserror::Error)]
+pub struct ScenarioFault {
+    /// The file as the caller named it.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column, from 1.
+    pub column: u32,
+    /// What is wrong and what was expected.
+    pub message: String,
+}
+
+impl fmt::Display for ScenarioFault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)
+    }
+}
+
+/// Reads a scenario.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of the text.
+pub fn read(text: &str, name: &str) -> Result<Scenario, Vec<ScenarioFault>> {
+    let mut reader = Reader { text, file: name, faults: Vec::new() };
+    let scenario = match toml_span::parse(text) {
+        Ok(mut root) => reader.scenario(&mut root),
+        Err(error) => {
+            reader.fault(error.span.start, error.to_string());
+            None
+        }
+    };
+    reader.faults.sort_by_key(|fault| (fault.line, fault.column));
+    match scenario {
+        Some(scenario) if reader.faults.is_empty() => Ok(scenario),
+        _ => Err(reader.faults),
+    }
+}
+
+struct Reader<'t> {
+    text: &'t str,
+    file: &'t str,
+    faults: Vec<ScenarioFault>,
+}
+
+/// Reads one value of a table.
+type Parse<T> = fn(&str) -> Option<T>;
+
+fn span_of(text: &str) -> Option<u64> {
+    quantity::span(text).ok().map(|span| span.0)
+}
+
+fn range_of(text: &str, one: Parse<u64>) -> Option<Range> {
+    match text.split_once("..") {
+        Some((low, high)) => {
+            let range = Range { low: one(low.trim())?, high: one(high.trim())? };
+            (range.low <= range.high).then_some(range)
+        }
+        None => one(text.trim()).map(Range::exactly),
+    }
+}
+
+fn times(text: &str) -> Option<Range> {
+    range_of(text, span_of)
+}
+
+fn counts(text: &str) -> Option<Range> {
+    range_of(text, |text| text.parse().ok())
+}
+
+impl Reader<'_> {
+    fn fault(&mut self, at: usize, message: String) {
+        let before = self.text.get(..at).unwrap_or(self.text);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let (line, column) = (number(line), number(column));
+        self.faults.push(ScenarioFault { file: self.file.into(), line, column, message });
+    }
+
+    fn table<'v>(&mut self, value: &mut Value<'v>, expected: &str) -> Option<Table<'v>> {
+        let at = value.span.start;
+        match value.take() {
+            ValueInner::Table(table) => Some(table),
+            _ => {
+                self.fault(at, format!("expected {expected}"));
+                None
+            }
+        }
+    }
+
+    fn parsed<T>(&mut self, table: &mut Table<'_>, key: &str, expected: &str, parse: Parse<T>) -> Option<T> {
+        let mut value = table.remove(key)?;
+        let at = value.span.start;
+        let text = match value.take() {
+            ValueInner::String(text) => text.into_owned(),
+            ValueInner::Integer(number) => number.to_string(),
+            ValueInner::Boolean(truth) => truth.to_string(),
+            _ => String::new(),
+        };
+        let parsed = parse(&text);
+        if parsed.is_none() {
+            self.fault(at, format!("{key} is {text:?}; expected {expected}"));
+        }
+        parsed
+    }
+
+    fn text(&mut self, table: &mut Table<'_>, key: &str) -> Option<String> {
+        self.parsed(table, key, "text", |text| Some(text.to_string()))
+    }
+
+    fn time(&mut self, table: &mut Table<'_>, key: &str, default: u64) -> u64 {
+        self.parsed(table, key, "a time like \"30s\"", span_of).unwrap_or(default)
+    }
+
+    fn times(&mut self, table: &mut Table<'_>, key: &str, default: Range) -> Range {
+        self.parsed(table, key, "a time or a range like \"1s..5s\"", times).unwrap_or(default)
+    }
+
+    fn counts(&mut self, table: &mut Table<'_>, key: &str, default: Range) -> Range {
+        self.parsed(table, key, "a number or a range like \"1..5\"", counts).unwrap_or(default)
+    }
+
+    fn rest(&mut self, table: &Table<'_>, known: &str) {
+        for key in table.keys() {
+            self.fault(key.span.start, format!("there is no field {:?} here; known are {known}", key.name));
+        }
+    }
+
+    fn scenario(&mut self, root: &mut Value<'_>) -> Option<Scenario> {
+        let mut table = self.table(root, "a table")?;
+        let name = self.text(&mut table, "name");
+        if name.is_none() {
+            self.fault(0, "field \"name\" is missing".into());
+        }
+        let capacity = self.capacity(&mut table);
+        let manifests = self.manifests(&mut table);
+        let operations = self.rows(&mut table, "do");
+        let operations = operations.into_iter().filter_map(|row| self.doing(row, &manifests)).collect();
+        let faults = self.rows(&mut table, "fault");
+        let faults = faults.into_iter().filter_map(|row| self.going(row)).collect();
+        let scenario = Scenario {
+            name: name.unwrap_or_default(),
+            about: self.text(&mut table, "about").unwrap_or_default(),
+            machines: self.counts(&mut table, "machines", Range::exactly(3)),
+            racks: self.counts(&mut table, "racks", Range::exactly(2)).high,
+            capacity,
+            drift_ppm: self.counts(&mut table, "drift_ppm", Range::exactly(200)).high,
+            joins: self.times(&mut table, "joins", Range::new(0, 1_000_000)),
+            swarm: self.parsed(&mut table, "swarm", "true or false", |text| text.parse().ok()).unwrap_or(false),
+            heal: self.time(&mut table, "heal", 30_000_000),
+            settle: self.time(&mut table, "settle", 60_000_000),
+            quiet: self.time(&mut table, "quiet", 20_000_000),
+            manifests,
+            operations,
+            faults,
+        };
+        let known = "name, about, machines, racks, capacity, drift_ppm, joins, swarm, heal, settle, quiet, manifest, do, fault";
+        self.rest(&table, known);
+        Some(scenario)
+    }
+
+    fn capacity(&mut self, table: &mut Table<'_>) -> Resources {
+        let gibibyte = 1 << 30;
+        let mut capacity = Resources {
+            cpu_milli: 4_000,
+            memory_bytes: 8 * gibibyte,
+            disk_bytes: 100 * gibibyte,
+            network_bits: 1_000_000_000,
+            ports: 1_000,
+        };
+        let Some(mut value) = table.remove("capacity") else { return capacity };
+        let Some(mut inner) = self.table(&mut value, "a table like { cpu = \"4\", memory = \"8GiB\" }") else {
+            return capacity;
+        };
+        if let Some(cpu) = self.parsed(&mut inner, "cpu", "cores like \"4\"", |text| quantity::cpu(text).ok()) {
+            capacity.cpu_milli = cpu;
+        }
+        if let Some(memory) = self.parsed(&mut inner, "memory", "bytes like \"8GiB\"", |text| quantity::bytes(text).ok()) {
+            capacity.memory_bytes = memory;
+        }
+        self.rest(&inner, "cpu, memory");
+        capacity
+    }
+
+    fn manifests(&mut self, table: &mut Table<'_>) -> BTreeMap<String, Manifest> {
+        let mut manifests = BTreeMap::new();
+        let Some(mut value) = table.remove("manifest") else { return manifests };
+        let Some(inner) = self.table(&mut value, "a table of manifests") else { return manifests };
+        for (key, mut value) in inner {
+            let at = value.span.start;
+            let ValueInner::String(text) = value.take() else {
+                self.fault(at, format!("manifest {} is not text; expected the text of a manifest", key.name));
+                continue;
+            };
+            match manifest::read(&text, &key.name, Format::Toml) {
+                Ok(manifest) => {
+                    manifests.insert(key.name.into_owned(), manifest);
+                }
+                Err(faults) => {
+                    for fault in faults {
+                        self.fault(at, format!("manifest {}, line {}: {}", key.name, fault.line, fault.sentence()));
+                    }
+                }
+            }
+        }
+        manifests
+    }
+
+    fn rows<'v>(&mut self, table: &mut Table<'v>, key: &str) -> Vec<(usize, Table<'v>)> {
+        let Some(mut value) = table.remove(key) else { return Vec::new() };
+        let at = value.span.start;
+        let ValueInner::Array(rows) = value.take() else {
+            self.fault(at, format!("expected tables like [[{key}]]"));
+            return Vec::new();
+        };
+        let row = |mut value: Value<'v>| {
+            let at = value.span.start;
+            self.table(&mut value, "a table").map(|table| (at, table))
+        };
+        rows.into_iter().filter_map(row).collect()
+    }
+
+    fn doing(&mut self, row: (usize, Table<'_>), manifests: &BTreeMap<String, Manifest>) -> Option<Doing> {
+        let (at, mut table) = row;
+        let when = self.times(&mut table, "at", Range::exactly(2_000_000));
+        let times = self.counts(&mut table, "times", Range::exactly(1));
+        let client = self.counts(&mut table, "client", Range::exactly(0)).low;
+        let client = u32::try_from(client).unwrap_or(0);
+        let action = self.action(&mut table);
+        self.rest(&table, "at, times, client, and one action");
+        if let Some(Action::Apply(names)) = &action {
+            for name in names.iter().filter(|name| !manifests.contains_key(*name)) {
+                self.fault(at, format!("there is no manifest {name:?} here"));
+            }
+        }
+        if action.is_none() {
+            let known = "apply, scale, restart, stop, cordon, uncordon, drain, promote, hold, resume, abort";
+            self.fault(at, format!("an action is missing; expected one of {known}"));
+        }
+        Some(Doing { at: when, times, client, action: action? })
+    }
+
+    fn action(&mut self, table: &mut Table<'_>) -> Option<Action> {
+        if let Some(names) = self.text(table, "apply") {
+            return Some(Action::Apply(names.split('|').map(|name| name.trim().to_string()).collect()));
+        }
+        if let Some(job) = self.text(table, "scale") {
+            return Some(Action::Scale(job, self.counts(table, "instances", Range::new(0, 4))));
+        }
+        let jobs: [(&str, fn(String) -> Action); 6] = [
+            ("restart", Action::Restart),
+            ("stop", Action::Stop),
+            ("promote", Action::Promote),
+            ("hold", Action::Hold),
+            ("resume", Action::Resume),
+            ("abort", Action::Abort),
+        ];
+        for (key, make) in jobs {
+            if let Some(job) = self.text(table, key) {
+                return Some(make(job));
+            }
+        }
+        let machines: [(&str, fn(Range) -> Action); 3] =
+            [("cordon", Action::Cordon), ("uncordon", Action::Uncordon), ("drain", Action::Drain)];
+        let found = machines.into_iter().find(|(key, _)| table.contains_key(*key));
+        found.map(|(key, make)| make(self.counts(table, key, Range::exactly(0))))
+    }
+
+    fn going(&mut self, row: (usize, Table<'_>)) -> Option<Going> {
+        let (at, mut table) = row;
+        let what = self.text(&mut table, "what").unwrap_or_default();
+        if !FAULTS.contains(&what.as_str()) {
+            self.fault(at, format!("there is no fault {what:?}; known are {}", FAULTS.join(", ")));
+        }
+        let going = Going {
+            what,
+            at: self.times(&mut table, "at", Range::new(3_000_000, 25_000_000)),
+            lasts: self.times(&mut table, "lasts", Range::new(100_000, 3_000_000)),
+            times: self.counts(&mut table, "times", Range::new(0, 2)),
+            per_mille: self.counts(&mut table, "per_mille", Range::new(10, 200)),
+            extra: self.times(&mut table, "extra", Range::new(1_000, 500_000)),
+        };
+        self.rest(&table, "what, at, lasts, times, per_mille, extra");
+        Some(going)
+    }
+}

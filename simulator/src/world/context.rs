@@ -1,0 +1,242 @@
+//! What every part of the world uses: time, draws, the bus, the oracle, and the book that is kept.
+
+use crate::bus::{Bus, Link, key_of};
+use crate::oracle::{Oracle, Runs};
+use crate::plan::{Plan, hexadecimal};
+use crate::verdict::{Invariant, Statistics, Verdict};
+use crate::world::Event;
+use crate::world::clock::Clock;
+use crate::world::queue::Queue;
+use crate::world::random::{Domain, Random, key_of_message, key_of_uuid};
+use actors::agent::Beat;
+use messages::entry::Entry;
+use messages::envelope::{Address, Body, Envelope, MessageId, Principal};
+use messages::id::{CorrelationId, NodeId};
+use messages::time::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Something on its way.
+#[derive(Clone, Debug)]
+pub enum Parcel {
+    /// A message.
+    Envelope(Box<Envelope>),
+    /// A sign of life.
+    Beat(NodeId, Beat),
+}
+
+/// Something that happened, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceLine {
+    /// When, in microseconds since the world began.
+    pub at: u64,
+    /// To whom.
+    pub actor: String,
+    /// What.
+    pub what: String,
+}
+
+/// What every part of the world uses.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// The draws.
+    pub random: Random,
+    /// What will happen.
+    pub queue: Queue<Event>,
+    /// The bus.
+    pub bus: Bus,
+    /// The one who knows the truth.
+    pub oracle: Oracle,
+    /// What is counted.
+    pub statistics: Statistics,
+    /// Whether lines are written.
+    pub tracing: bool,
+    /// The lines.
+    pub trace: Vec<TraceLine>,
+    marks: BTreeMap<&'static str, u64>,
+    machines: BTreeMap<NodeId, usize>,
+    outside: u64,
+}
+
+impl Context {
+    /// At the first moment of a plan.
+    pub fn new(plan: Arc<Plan>) -> Self {
+        let machines = plan.machines.iter().enumerate();
+        Self {
+            random: Random::new(plan.seed),
+            queue: Queue::default(),
+            bus: Bus::default(),
+            oracle: Oracle::new(&plan),
+            statistics: Statistics::default(),
+            tracing: false,
+            trace: Vec::new(),
+            marks: BTreeMap::new(),
+            machines: machines.map(|(index, machine)| (NodeId::named(&machine.spec.name), index)).collect(),
+            outside: 0,
+            plan,
+        }
+    }
+
+    /// The time of the world in microseconds.
+    pub const fn now(&self) -> u64 {
+        self.queue.now()
+    }
+
+    /// What the control plane's clock shows.
+    pub fn host_now(&self) -> Timestamp {
+        self.clock().shows(self.now())
+    }
+
+    /// The control plane's clock.
+    pub fn clock(&self) -> Clock {
+        self.plan.clock
+    }
+
+    /// Counts that something worth reaching was reached.
+    pub fn mark(&mut self, name: &'static str) {
+        *self.marks.entry(name).or_default() += 1;
+    }
+
+    /// Writes a line, when lines are written.
+    pub fn note(&mut self, actor: &str, what: impl FnOnce() -> String) {
+        if self.tracing {
+            self.trace.push(TraceLine { at: self.now(), actor: actor.into(), what: what() });
+        }
+    }
+
+    /// Reports that something was that must never be.
+    pub fn violate(&mut self, invariant: Invariant, signature: &str, message: String) {
+        let at = self.now();
+        self.note("oracle", || format!("VIOLATION {signature}: {message}"));
+        self.oracle.violate(invariant, signature, message, at);
+    }
+
+    /// A message from outside the actors, with an id of its own.
+    pub fn envelope(&mut self, from: Address, to: Address, principal: Principal, body: Body) -> Envelope {
+        self.outside += 1;
+        let id = self.random.uuid(Domain::Choice, &[key_of(from), key_of(to), self.now(), self.outside]);
+        Envelope {
+            id: MessageId::Outside(id),
+            from,
+            to,
+            correlation: CorrelationId(id),
+            principal,
+            at: self.host_now(),
+            body,
+        }
+    }
+
+    /// Sends a message. `occurrence` says how often it was sent before.
+    pub fn send(&mut self, envelope: Envelope, occurrence: u64) {
+        let link = self.link(envelope.from, envelope.to);
+        let message = key_of_message(envelope.id);
+        let now = self.now();
+        let arrivals = self.bus.arrivals(self.random, &self.plan.pace, now, link, message, occurrence);
+        self.dispatch(arrivals, Parcel::Envelope(Box::new(envelope)));
+    }
+
+    /// Sends a sign of life.
+    pub fn send_beat(&mut self, node: NodeId, beat: Beat) {
+        let link = self.link(Address::Agent(node), Address::Host);
+        let message = key_of_uuid(node.0) ^ beat.sent_at.0;
+        let now = self.now();
+        let arrivals = self.bus.arrivals(self.random, &self.plan.pace, now, link, message, beat.session);
+        self.dispatch(arrivals, Parcel::Beat(node, beat));
+    }
+
+    fn dispatch(&mut self, arrivals: [Option<u64>; 2], parcel: Parcel) {
+        let [first, copy] = arrivals;
+        if let Some(at) = copy {
+            self.queue.at(at, Event::Arrives(Box::new(parcel.clone())));
+        }
+        match first {
+            Some(at) => self.queue.at(at, Event::Arrives(Box::new(parcel))),
+            None => self.mark("message-lost"),
+        }
+    }
+
+    fn link(&self, from: Address, to: Address) -> Link {
+        let machine = |address| match address {
+            Address::Agent(node) => self.machines.get(&node).copied(),
+            _ => None,
+        };
+        let client = matches!(from, Address::Client(_)) || matches!(to, Address::Client(_));
+        let from_machine = machine(from);
+        let machine = from_machine.or_else(|| machine(to));
+        Link {
+            from: key_of(from),
+            to: key_of(to),
+            machine,
+            from_machine: from_machine.is_some(),
+            inside: machine.is_none() && !client,
+        }
+    }
+
+    /// Entries are durable now, in the order of the log.
+    pub fn committed(&mut self, shard: u16, frame: &[u8], entries: &[Entry]) {
+        let now = self.now();
+        self.statistics.frames += 1;
+        self.statistics.entries += entries.len() as u64;
+        for entry in entries {
+            self.note(&entry.head().actor.to_string(), || line(entry));
+        }
+        for found in self.oracle.committed(shard, frame, entries, now) {
+            self.violate(found.0, found.1, found.2);
+        }
+        for mark in self.oracle.take_marks() {
+            self.mark(mark);
+        }
+    }
+
+    /// Whether what runs is what was asked for.
+    pub fn check_converged(&mut self, truth: &[Runs]) {
+        for (signature, message) in self.oracle.check_converged(truth) {
+            self.violate(Invariant::Converges, signature, message);
+        }
+    }
+
+    /// Whether nothing was recorded at the end.
+    pub fn check_quiet(&mut self) {
+        let since = self.plan.end_at.saturating_sub(self.plan.quiet_for);
+        if let Some(message) = self.oracle.check_quiet(since) {
+            self.violate(Invariant::Quiet, "entries are recorded though nothing happens", message);
+        }
+    }
+
+    /// Sums up.
+    pub fn into_verdict(mut self, events: u64) -> Verdict {
+        self.statistics.simulated_ms = self.now() / 1_000;
+        let (log_hash, violations) = self.oracle.into_results();
+        Verdict {
+            scenario: self.plan.scenario.clone(),
+            seed: self.plan.seed,
+            plan_hash: self.plan.hash(),
+            events,
+            log_hash: hexadecimal(&log_hash),
+            violations,
+            statistics: self.statistics,
+            marks: self.marks.into_iter().map(|(name, count)| (name.into(), count)).collect(),
+        }
+    }
+}
+
+/// An entry as a line: what was heard, and what was recorded.
+fn line(entry: &Entry) -> String {
+    match entry {
+        Entry::Job(record) => told(&record.input, &record.events),
+        Entry::Node(record) => told(&record.input, &record.events),
+        Entry::Scheduler(record) => told(&record.input, &record.events),
+        Entry::Route(record) => told(&record.input, &record.events),
+        Entry::Rollout(record) => told(&record.input, &record.events),
+        Entry::Policy(record) => told(&record.input, &record.events),
+    }
+}
+
+fn told<M: std::fmt::Debug, E: std::fmt::Debug>(input: &M, events: &[E]) -> String {
+    const LENGTH_MAX: usize = 160;
+    let short = |text: String| text.chars().take(LENGTH_MAX).collect::<String>();
+    let events: Vec<String> = events.iter().map(|event| short(format!("{event:?}"))).collect();
+    format!("{} => {}", short(format!("{input:?}")), events.join("; "))
+}

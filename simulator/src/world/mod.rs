@@ -1,0 +1,181 @@
+//! The world: what happens next happens, and leads to more. Everything in it is data, so it can be cloned and run on.
+
+pub mod clock;
+pub mod context;
+pub mod queue;
+pub mod random;
+
+use crate::client::Clients;
+use crate::control::{Control, ControlEvent};
+use crate::machine::{Machine, MachineEvent};
+use crate::plan::{Plan, Trouble};
+use crate::verdict::{Invariant, Verdict};
+use context::{Context, Parcel};
+use messages::envelope::Address;
+use messages::id::NodeId;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Something that happens.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A message arrives.
+    Arrives(Box<Parcel>),
+    /// Something in the control plane.
+    Control(ControlEvent),
+    /// Something on a machine.
+    Machine(usize, MachineEvent),
+    /// A client speaks, if it still waits with this command in this try.
+    Client {
+        /// Which client.
+        client: u32,
+        /// Which command of the plan.
+        operation: usize,
+        /// In which try.
+        attempt: u32,
+    },
+    /// A fault of the plan begins.
+    Begins(usize),
+    /// A fault of the plan is over.
+    Ends(usize),
+    /// The world must be as desired now.
+    Settled,
+}
+
+/// A world in the middle of its plan.
+#[derive(Clone, Debug)]
+pub struct World {
+    cx: Context,
+    control: Control,
+    machines: Vec<Machine>,
+    by_node: BTreeMap<NodeId, usize>,
+    clients: Clients,
+    events: u64,
+}
+
+/// More happenings than this are a storm, and end the run.
+const EVENTS_MAX: u64 = 2_000_000;
+
+impl World {
+    /// A world at its first moment.
+    pub fn new(plan: Arc<Plan>) -> Self {
+        let mut cx = Context::new(Arc::clone(&plan));
+        let machines: Vec<Machine> =
+            plan.machines.iter().enumerate().map(|(index, machine)| Machine::new(index, machine)).collect();
+        for (index, machine) in plan.machines.iter().enumerate() {
+            cx.queue.at(machine.joins_at, Event::Machine(index, MachineEvent::Boot));
+        }
+        for (number, fault) in plan.faults.iter().enumerate() {
+            cx.queue.at(fault.at, Event::Begins(number));
+        }
+        cx.queue.at(plan.settled_at, Event::Settled);
+        let clients = Clients::new(&plan, &mut cx);
+        let by_node = machines.iter().map(|machine| (machine.node(), machine.index())).collect();
+        let mut control = Control::default();
+        control.start(&mut cx);
+        Self { cx, control, machines, by_node, clients, events: 0 }
+    }
+
+    /// Lets the next thing happen. False when there is nothing more, or nothing more to learn.
+    pub fn step(&mut self) -> bool {
+        if self.cx.oracle.is_over() {
+            return false;
+        }
+        let Some(event) = self.cx.queue.next(self.cx.plan.end_at) else { return false };
+        self.events += 1;
+        if self.events > EVENTS_MAX {
+            self.cx.violate(Invariant::Quiet, "a storm: more happens than can be right", String::new());
+            return false;
+        }
+        self.happen(event);
+        true
+    }
+
+    /// What was committed and done since the last time, as lines; only when tracing was turned on.
+    pub fn drain_trace(&mut self) -> Vec<context::TraceLine> {
+        std::mem::take(&mut self.cx.trace)
+    }
+
+    /// Writes down what happens, for [`World::drain_trace`].
+    pub const fn trace(&mut self) {
+        self.cx.tracing = true;
+    }
+
+    /// The end: what is left is checked, and everything summed up.
+    pub fn finish(mut self) -> Verdict {
+        if !self.cx.oracle.is_over() {
+            self.control.check_all(&mut self.cx, true);
+            self.clients.check_answered(&mut self.cx);
+            let truth: Vec<_> = self.machines.iter().map(Machine::truth).collect();
+            self.cx.check_converged(&truth);
+            self.cx.check_quiet();
+        }
+        self.cx.into_verdict(self.events)
+    }
+
+    fn happen(&mut self, event: Event) {
+        let cx = &mut self.cx;
+        match event {
+            Event::Arrives(parcel) => self.arrive(*parcel),
+            Event::Control(event) => self.control.happen(event, cx),
+            Event::Machine(index, event) => self.machines[index].happen(event, cx),
+            Event::Client { client, operation, attempt } => self.clients.speak(client, operation, attempt, cx),
+            Event::Begins(number) => self.begin(number),
+            Event::Ends(number) => self.end(number),
+            Event::Settled => {
+                let truth: Vec<_> = self.machines.iter().map(Machine::truth).collect();
+                cx.check_converged(&truth);
+            }
+        }
+    }
+
+    fn arrive(&mut self, parcel: Parcel) {
+        let cx = &mut self.cx;
+        cx.statistics.messages += 1;
+        match parcel {
+            Parcel::Beat(node, beat) => self.control.hear_beat(node, beat, cx),
+            Parcel::Envelope(envelope) => match envelope.to {
+                Address::Actor(_) => self.control.deliver(&envelope, cx),
+                Address::Agent(node) => {
+                    if let Some(index) = self.by_node.get(&node) {
+                        self.machines[*index].hear(*envelope, cx);
+                    }
+                }
+                Address::Client(client) => self.clients.hear(client, &envelope, cx),
+                Address::Host => {}
+            },
+        }
+    }
+
+    fn begin(&mut self, number: usize) {
+        let cx = &mut self.cx;
+        let fault = cx.plan.faults[number];
+        let until = (fault.at + fault.lasts).min(cx.plan.heal_at);
+        cx.mark(fault.trouble.name());
+        cx.note("world", || format!("{} begins", fault.trouble.name()));
+        cx.bus.begin(number, fault.trouble, until);
+        match fault.trouble {
+            Trouble::AgentCrash { machine } => self.machines[machine].kill_agent(cx),
+            Trouble::AgentPause { machine } => self.machines[machine].pause_agent(until),
+            Trouble::MachineCrash { machine } => self.machines[machine].lose_power(cx),
+            Trouble::WorkloadDies { machine, choice } => self.machines[machine].kill_one(choice, cx),
+            Trouble::WorkloadSick { machine, choice } => self.machines[machine].sicken_one(choice, until, cx),
+            trouble => self.control.suffer(trouble, cx),
+        }
+        cx.queue.at(until, Event::Ends(number));
+    }
+
+    fn end(&mut self, number: usize) {
+        let cx = &mut self.cx;
+        let trouble = cx.plan.faults[number].trouble;
+        cx.note("world", || format!("{} ends", trouble.name()));
+        cx.bus.end(number);
+        match trouble {
+            Trouble::AgentCrash { machine } => self.machines[machine].start_agent(cx),
+            Trouble::AgentPause { machine } => self.machines[machine].resume_agent(cx),
+            Trouble::MachineCrash { machine } => self.machines[machine].boot(cx),
+            Trouble::WorkloadDies { .. } | Trouble::WorkloadSick { .. } => {}
+            trouble => self.control.recover(trouble, cx),
+        }
+    }
+}

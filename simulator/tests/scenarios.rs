@@ -1,0 +1,41 @@
+//! Every scenario that comes with Orrery passes some seeds, and the same seed gives the same log again.
+
+use simulator::scenario::{self, Scenario};
+
+fn scenario_of(name: &str) -> Scenario {
+    let text = scenario::own(name).expect("the scenario comes with Orrery");
+    scenario::read(text, name).unwrap_or_else(|faults| panic!("{}", faults.iter().map(|fault| format!("{fault}\n")).collect::<String>()))
+}
+
+fn passes(name: &str) {
+    let scenario = scenario_of(name);
+    for seed in 0..30 {
+        let plan = simulator::plan(&scenario, seed);
+        let verdict = simulator::run(&plan);
+        assert!(verdict.passed(), "seed {seed} of {name}: {:#?}", verdict.violations);
+        if seed % 4 == 0 {
+            let again = simulator::run(&simulator::plan(&scenario, seed));
+            assert_eq!(verdict, again, "seed {seed} of {name} is not the same twice");
+        }
+    }
+}
+
+macro_rules! scenarios {
+    ($($test:ident: $name:literal,)*) => {$(
+        #[test]
+        fn $test() {
+            passes($name);
+        }
+    )*};
+}
+
+scenarios! {
+    steady_passes: "steady",
+    lossy_bus_passes: "lossy-bus",
+    crashing_nodes_passes: "crashing-nodes",
+    control_plane_crashes_passes: "control-plane-crashes",
+    partitions_passes: "partitions",
+    rollouts_passes: "rollouts",
+    exclusive_passes: "exclusive",
+    everything_passes: "everything",
+}
