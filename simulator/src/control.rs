@@ -9,7 +9,9 @@ use crate::world::context::Context;
 use crate::world::random::Domain;
 use actors::agent::Beat;
 use actors::agent::detector::Detector;
+use actors::cast::AnyCell;
 use actors::fold::Fold;
+use actors::journal::snapshot::Snapshot;
 use actors::ports::Position;
 use actors::shard::{Committed, DeliverError, Shard};
 use messages::envelope::{Address, Body, Envelope, Principal};
@@ -55,6 +57,7 @@ struct Process {
     detector: Detector,
     tick_at: u64,
     syncs: u64,
+    since_snapshot: u64,
 }
 
 /// A frame between being written and being durable.
@@ -72,10 +75,9 @@ impl Control {
             return;
         }
         self.generation += 1;
-        match Store::open(std::mem::take(&mut self.disk)) {
+        match Store::open(&self.disk, cx.plan.segment_bytes, self.generation.is_multiple_of(2)) {
             Ok(opened) => self.replay(opened, cx),
-            Err((disk, trouble)) => {
-                self.disk = disk;
+            Err(trouble) => {
                 if self.disk.is_faulty() {
                     cx.queue.after(RESTART_US, Event::Control(ControlEvent::Start));
                 } else {
@@ -92,6 +94,10 @@ impl Control {
         let mut shards: BTreeMap<u16, Shard> = BTreeMap::new();
         let mut known: BTreeMap<u16, u64> = BTreeMap::new();
         let mut epoch = 0;
+        if let Some(base) = &opened.base {
+            cx.mark("opened-from-snapshot");
+            epoch = restore(base, &mut shards, &mut known, cx);
+        }
         for bytes in &opened.frames {
             let Ok((head, _)) = frame::inspect(bytes) else { continue };
             epoch = epoch.max(head.epoch);
@@ -180,8 +186,8 @@ impl Control {
                 self.down += 1;
                 self.die(cx);
             }
-            Trouble::SyncFails => self.disk().fail_syncs(1),
-            Trouble::DiskFull => self.disk().set_full(true),
+            Trouble::SyncFails => self.change_disk(|disk| disk.fail_syncs(1)),
+            Trouble::DiskFull => self.change_disk(|disk| disk.set_full(true)),
             Trouble::DiskStall { extra_us } => {
                 self.stalls.insert(extra_us, extra_us);
             }
@@ -196,8 +202,8 @@ impl Control {
                 self.down = self.down.saturating_sub(1);
                 self.start(cx);
             }
-            Trouble::SyncFails => self.disk().mend_syncs(),
-            Trouble::DiskFull => self.disk().set_full(false),
+            Trouble::SyncFails => self.change_disk(SimDisk::mend_syncs),
+            Trouble::DiskFull => self.change_disk(|disk| disk.set_full(false)),
             Trouble::DiskStall { extra_us } => {
                 self.stalls.remove(&extra_us);
             }
@@ -205,10 +211,10 @@ impl Control {
         }
     }
 
-    fn disk(&mut self) -> &mut SimDisk {
+    fn change_disk(&mut self, change: impl FnOnce(&mut SimDisk)) {
         match &mut self.process {
-            Some(process) => process.store.disk_mut(),
-            None => &mut self.disk,
+            Some(process) => process.store.with_disk(change),
+            None => change(&mut self.disk),
         }
     }
 
@@ -236,6 +242,30 @@ impl Control {
     }
 }
 
+/// Takes in what a snapshot holds. Returns the latest epoch in it.
+fn restore(
+    base: &Snapshot,
+    shards: &mut BTreeMap<u16, Shard>,
+    known: &mut BTreeMap<u16, u64>,
+    cx: &mut Context,
+) -> u64 {
+    for mark in &base.shards {
+        let shard = shards.entry(mark.shard).or_insert_with(|| Shard::new(mark.shard));
+        shard.resume(mark.frames, mark.chain, mark.epoch);
+        known.insert(mark.shard, mark.frames);
+    }
+    for (actor, bytes) in &base.cells {
+        match AnyCell::restore(*actor, bytes) {
+            Ok(cell) => {
+                let id = actor.shard();
+                shards.entry(id).or_insert_with(|| Shard::new(id)).insert(cell);
+            }
+            Err(trouble) => cx.violate(Invariant::Recovers, "a snapshot does not open", trouble.to_string()),
+        }
+    }
+    base.shards.iter().map(|mark| mark.epoch).max().unwrap_or_default()
+}
+
 impl Process {
     fn new(store: Store, shards: BTreeMap<u16, Shard>, epoch: u64) -> Self {
         Self {
@@ -250,6 +280,7 @@ impl Process {
             detector: Detector::new(LeaseTerms::STANDARD),
             tick_at: u64::MAX,
             syncs: 0,
+            since_snapshot: 0,
         }
     }
 
@@ -398,7 +429,24 @@ impl Process {
         for committed in ready {
             self.release(committed, cx);
         }
-        Ok(())
+        self.snapshot(flight.len() as u64, cx)
+    }
+
+    /// Now and then, when everything is durable, keeps a snapshot.
+    fn snapshot(&mut self, frames: u64, cx: &mut Context) -> Result<(), String> {
+        self.since_snapshot += frames;
+        let every = cx.plan.snapshot_every;
+        if every == 0 || self.since_snapshot < every || !self.claims.is_empty() {
+            return Ok(());
+        }
+        let mut cells = Vec::new();
+        for shard in self.shards.values() {
+            let Some(snapshots) = shard.snapshots() else { return Ok(()) };
+            cells.extend(snapshots);
+        }
+        self.since_snapshot = 0;
+        cx.mark("snapshot-kept");
+        self.store.keep_snapshot(cells)
     }
 
     fn check_stuck(&self, cx: &mut Context) {
@@ -413,7 +461,7 @@ impl Process {
         for shard in self.shards.values() {
             let Some(snapshots) = shard.snapshots() else { continue };
             for (actor, bytes) in snapshots {
-                let folded = cx.oracle.fold().cell(actor).map(actors::cast::AnyCell::snapshot);
+                let folded = cx.oracle.fold().cell(actor).map(AnyCell::snapshot);
                 if folded.as_deref() != Some(&bytes) {
                     let signature = format!("a {} is not the fold of its entries", actor.kind.name());
                     cx.violate(Invariant::FoldIsState, &signature, format!("{actor}"));
@@ -424,11 +472,17 @@ impl Process {
 
     /// The log as it lies on the disk folds to what the oracle saw committed.
     fn check_log(&self, cx: &mut Context) {
-        let Ok(opened) = Store::open(self.store.clone().into_disk()) else {
+        let Ok(opened) = Store::open(self.store.disk(), cx.plan.segment_bytes, false) else {
             return cx.violate(Invariant::Recovers, "the journal does not open at the end", String::new());
         };
         let retake = cx.plan.retake;
         let mut fold = Fold::default();
+        for (actor, bytes) in opened.base.iter().flat_map(|base| &base.cells) {
+            match AnyCell::restore(*actor, bytes) {
+                Ok(cell) => fold.insert(cell),
+                Err(trouble) => cx.violate(Invariant::Recovers, "a snapshot does not open", trouble.to_string()),
+            }
+        }
         for (bytes, position) in opened.frames.iter().zip(1..) {
             let Ok((_, entries)) = frame::decode(bytes) else { continue };
             for entry in &entries {

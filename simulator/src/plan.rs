@@ -33,6 +33,10 @@ pub struct Plan {
     pub quiet_for: u64,
     /// The last moment, in microseconds.
     pub end_at: u64,
+    /// A segment of the journal is closed when it is this long, in bytes.
+    pub segment_bytes: u64,
+    /// A snapshot is kept after so many frames; never, when zero.
+    pub snapshot_every: u64,
     /// Whether every entry's turn is taken again at the end, to compare.
     pub retake: bool,
 }

@@ -1,15 +1,15 @@
-//! The control plane's journal on the simulated disk.
+//! The control plane's journal: the real engine on the simulated disk.
 
 use crate::disk::SimDisk;
-use actors::ports::Disk;
-use messages::frame;
-
-const LOG: &str = "log";
+use actors::journal::snapshot::Snapshot;
+use actors::journal::{Journal, JournalError};
+use actors::ports::Position;
+use messages::id::ActorId;
 
 /// The journal of all shards.
 #[derive(Clone, Debug)]
 pub struct Store {
-    disk: SimDisk,
+    journal: Journal<SimDisk>,
 }
 
 /// What was found when a journal was opened.
@@ -17,31 +17,39 @@ pub struct Store {
 pub struct Opened {
     /// The journal.
     pub store: Store,
-    /// Every frame, in the order of the log.
+    /// The snapshot that the frames continue, if they do not begin with the first.
+    pub base: Option<Snapshot>,
+    /// Every frame after it, in the order of the log.
     pub frames: Vec<Vec<u8>>,
     /// Whether a torn tail was cut off.
     pub torn: bool,
 }
 
 impl Store {
-    /// Opens the journal, or begins one.
+    /// Opens the journal, or begins one. `latest` starts from the latest snapshot rather than from the oldest.
     ///
     /// # Errors
-    /// The disk and a sentence, when it cannot be opened.
-    pub fn open(mut disk: SimDisk) -> Result<Opened, (SimDisk, String)> {
-        match scan(&mut disk) {
-            Ok((frames, torn)) =>
-                Ok(Opened { store: Self { disk }, frames, torn }),
-            Err(error) => Err((disk, error.to_string())),
-        }
+    /// A sentence, when it cannot be opened. What is on the disk stays as it was.
+    pub fn open(disk: &SimDisk, segment_bytes: u64, latest: bool) -> Result<Opened, String> {
+        let mut journal = Journal::open_with(disk.clone(), segment_bytes).map_err(sentence)?;
+        let torn = journal.torn().is_some();
+        let base = if latest { journal.snapshot().cloned() } else { journal.base().map_err(sentence)? };
+        let from = base.as_ref().map_or(journal.first(), |base| Position(base.position.0 + 1));
+        let mut frames = Vec::new();
+        let shown = journal.read(from, |_, frame| {
+            frames.push(frame.to_vec());
+            true
+        });
+        shown.map_err(sentence)?;
+        Ok(Opened { store: Self { journal }, base, frames, torn })
     }
 
-    /// Writes frames; they are durable after the next sync.
+    /// Writes frames as one batch; they are durable after the next sync.
     ///
     /// # Errors
     /// When the disk says so. Then nothing may be assumed of what was written.
     pub fn append(&mut self, frames: &[Vec<u8>]) -> Result<(), String> {
-        self.disk.append(LOG, &frames.concat()).map_err(|error| error.to_string())
+        self.journal.append(frames).map(|_| ()).map_err(sentence)
     }
 
     /// Makes durable what was written.
@@ -49,36 +57,34 @@ impl Store {
     /// # Errors
     /// When the disk says so. Then nothing may be assumed of what was written.
     pub fn sync(&mut self) -> Result<(), String> {
-        self.disk.sync(LOG).map_err(|error| error.to_string())
+        self.journal.sync().map_err(sentence)
+    }
+
+    /// Keeps a snapshot of every cell, and lets go of the log before the oldest kept one.
+    ///
+    /// # Errors
+    /// When the disk says so.
+    pub fn keep_snapshot(&mut self, cells: Vec<(ActorId, Vec<u8>)>) -> Result<(), String> {
+        self.journal.keep_snapshot(Snapshot { cells, ..Snapshot::default() }).map_err(sentence)
+    }
+
+    /// Changes what is wrong with the disk under it.
+    pub fn with_disk(&mut self, change: impl FnOnce(&mut SimDisk)) {
+        change(self.journal.disk_mut());
     }
 
     /// The disk under it.
-    pub const fn disk_mut(&mut self) -> &mut SimDisk {
-        &mut self.disk
+    pub const fn disk(&self) -> &SimDisk {
+        self.journal.disk()
     }
 
     /// The disk, without the process that used it.
     pub fn into_disk(self) -> SimDisk {
-        self.disk
+        self.journal.into_disk()
     }
 }
 
-fn scan(disk: &mut SimDisk) -> std::io::Result<(Vec<Vec<u8>>, bool)> {
-    if disk.list()?.is_empty() {
-        disk.create(LOG)?;
-        disk.sync_directory()?;
-    }
-    let length = disk.length(LOG)?;
-    let bytes = disk.read(LOG, 0, usize::try_from(length).unwrap_or(usize::MAX))?;
-    let mut rest = bytes.as_slice();
-    let mut frames = Vec::new();
-    while let Ok((_, length)) = frame::inspect(rest) {
-        frames.push(rest[..length].to_vec());
-        rest = &rest[length..];
-    }
-    if !rest.is_empty() {
-        disk.truncate(LOG, (bytes.len() - rest.len()) as u64)?;
-    }
-    disk.sync(LOG)?;
-    Ok((frames, !rest.is_empty()))
+fn sentence(error: JournalError) -> String {
+    let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+    format!("{error}{}", cause.unwrap_or_default())
 }

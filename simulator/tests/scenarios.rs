@@ -4,7 +4,8 @@ use simulator::scenario::{self, Scenario};
 
 fn scenario_of(name: &str) -> Scenario {
     let text = scenario::own(name).expect("the scenario comes with Orrery");
-    scenario::read(text, name).unwrap_or_else(|faults| panic!("{}", faults.iter().map(|fault| format!("{fault}\n")).collect::<String>()))
+    scenario::read(text, name)
+        .unwrap_or_else(|faults| panic!("{}", faults.iter().map(|fault| format!("{fault}\n")).collect::<String>()))
 }
 
 fn passes(name: &str) {
@@ -36,6 +37,7 @@ scenarios! {
     control_plane_crashes_passes: "control-plane-crashes",
     partitions_passes: "partitions",
     rollouts_passes: "rollouts",
+    operators_pass: "operators",
     exclusive_passes: "exclusive",
     everything_passes: "everything",
 }

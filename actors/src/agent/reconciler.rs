@@ -4,6 +4,7 @@
 //! It holds to this:
 //! * nothing is started or stopped before the first desired state after a welcome, so a control plane that is away
 //!   kills no workload, except for what is exclusive and whose lease has run out;
+//! * nothing is started while something runs that nobody wants any more, whose room may be promised to another already;
 //! * an instance is started once: what has ended is kept until desired state does not name it any more;
 //! * the lease counts from the sending of a beat that was answered;
 //! * a welcome that answers no hello of this process, and desired state from before the welcome, are not heeded.
@@ -243,10 +244,11 @@ impl Reconciler {
     fn reconcile(&mut self) {
         let Some(desired) = &self.desired else { return };
         let (now, leased) = (self.now, self.lease.holds(self.now));
+        let cleared = !self.locals.iter().any(|(id, local)| local.live() && !desired.contains_key(id));
         for assignment in desired.values() {
             let instance = assignment.instance;
             match (assignment.goal, self.locals.get_mut(&instance)) {
-                (Goal::Run, None) if leased || !assignment.exclusive => {
+                (Goal::Run, None) if cleared && (leased || !assignment.exclusive) => {
                     self.locals.insert(instance, Local::starting(assignment));
                     self.outputs.push_back(Output::Start(assignment.clone()));
                 }

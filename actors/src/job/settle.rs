@@ -203,7 +203,8 @@ fn withdraw(draft: &mut Draft<'_, Job>) {
 }
 
 /// Whether a healthy instance can be spared. An exclusive job stops first; otherwise enough others must be healthy, or
-/// its room must be needed for what cannot be placed.
+/// its room must be needed for what cannot be placed. A revision that comes in never takes room below the minimum; on
+/// the way back it may.
 fn spared(job: &Job, one: &Instance) -> bool {
     if job.exclusive() || crate::mutant!(ForgetMinHealthy) {
         return true;
@@ -215,7 +216,7 @@ fn spared(job: &Job, one: &Instance) -> bool {
         _ => job.desired,
     };
     let stuck = job.instances.values().any(|one| one.phase == Phase::Wanted && one.unplaceable.is_some());
-    job.healthy() > floor || (stuck && because != Reason::NodeDrained)
+    job.healthy() > floor || (stuck && !matches!(because, Reason::NodeDrained | Reason::RolledOut))
 }
 
 /// Stops what is out of service once every route knows, or had the time to.

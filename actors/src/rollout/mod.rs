@@ -211,14 +211,21 @@ impl Draft<'_, Rollout> {
     fn supersede(&mut self, by: Option<u32>) {
         if self.state.standing.open() || self.state.standing == Standing::Idle {
             self.record(Event::Superseded { by });
+        } else if self.state.owed() {
+            // The job has gone on without answering the last targets; this is the answer.
+            let Rollout { progress_version: version, version: targets, desired, .. } = self.state;
+            let revisions = self.state.revisions.clone();
+            self.record(Event::Progressed { version, targets, desired, revisions });
         }
         let rollout = RolloutId(self.turn.me().id);
         self.turn.answer(job::Message::RolloutOver { rollout });
     }
 
-    /// Tells the job its targets when they are other than before the turn.
+    /// Tells the job its targets when they are other than before the turn. Once it is over the job needs no more of
+    /// them: how many instances are wanted then is its own affair.
     fn tell_targets(&mut self, before: &Rollout) {
-        if self.state.standing == Standing::Superseded || self.state.targets() == before.targets() {
+        let over = before.standing != Standing::Idle && !before.standing.open();
+        if over || self.state.standing == Standing::Superseded || self.state.targets() == before.targets() {
             return;
         }
         let version = self.state.version + 1;

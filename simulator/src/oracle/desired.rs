@@ -107,9 +107,12 @@ impl Expected {
         if !self.workloads.contains(first) {
             return Some(("a revision runs that was never acknowledged", name.to_string()));
         }
-        let good: Vec<_> = self.workloads.iter().filter(|workload| !crate::program::Program::of(workload).bad()).collect();
+        let good: Vec<_> =
+            self.workloads.iter().filter(|workload| !crate::program::Program::of(workload).bad()).collect();
         match good.last() {
-            Some(newest) if newest_wins && newest != first => Some(("an old revision runs", name.to_string())),
+            Some(newest) if newest_wins && self.workloads.last() == Some(newest) && newest != first => {
+                Some(("an old revision runs", name.to_string()))
+            }
             Some(_) if !good.contains(first) => Some(("a bad revision runs", name.to_string())),
             _ => None,
         }
@@ -123,7 +126,9 @@ fn state_of(fold: &Fold, job: JobId) -> String {
         let states: Vec<_> = job
             .instances
             .values()
-            .map(|instance| format!("{} r{} {} on {}", instance.slot, instance.revision, instance.state(), instance.node_name))
+            .map(|instance| {
+                format!("{} r{} {} on {}", instance.slot, instance.revision, instance.state(), instance.node_name)
+            })
             .collect();
         format!("it wants {} at revision {}: {}", job.desired, job.target(), states.join(", "))
     })

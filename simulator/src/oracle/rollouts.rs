@@ -24,8 +24,14 @@ struct JobSeen {
     minimum: Option<u32>,
     exclusive: bool,
     healthy: BTreeSet<InstanceId>,
+    /// Instances that are out of service, whatever is still seen of them.
+    going: BTreeSet<InstanceId>,
     /// Instances that go because of a rollout.
     rolled: BTreeSet<InstanceId>,
+    /// Instances that go because a rollout is taken back.
+    rolled_back: BTreeSet<InstanceId>,
+    /// Instances that no node can take.
+    unplaceable: BTreeSet<InstanceId>,
     /// The most traffic that each revision was ever allowed since its rollout began.
     allowed: BTreeMap<u32, u32>,
 }
@@ -69,7 +75,11 @@ impl Rollouts {
             let seen = self.jobs.entry(rollout.job).or_default();
             for (revision, weight) in weights {
                 let steps = rollout.spec.steps.iter().map(|step| step.weight);
-                if *revision == rollout.to && *weight != 0 && *weight != 100 && !steps.into_iter().any(|each| each == *weight) {
+                if *revision == rollout.to
+                    && *weight != 0
+                    && *weight != 100
+                    && !steps.into_iter().any(|each| each == *weight)
+                {
                     let message = format!("revision {revision} gets {weight}%, which is no step");
                     findings.push((Invariant::RolloutWeight, "a rollout gives traffic that is no step", message));
                 }
@@ -90,7 +100,8 @@ impl Rollouts {
         for (revision, weight) in weights {
             let allowed = seen.allowed.get(revision).copied();
             if let Some(allowed) = allowed.filter(|allowed| weight > allowed) {
-                let message = format!("revision {revision} gets {weight}% where {allowed}% is the most that was allowed");
+                let message =
+                    format!("revision {revision} gets {weight}% where {allowed}% is the most that was allowed");
                 findings.push((Invariant::RolloutWeight, "a route gives a revision too much traffic", message));
             }
         }
@@ -110,21 +121,41 @@ impl JobSeen {
                 self.allowed.insert(*to, 0);
             }
             E::Observed { instance, observation, .. } => {
-                if observation.as_ref().is_some_and(Observation::healthy) {
+                let stays = !self.going.contains(instance);
+                if stays && observation.as_ref().is_some_and(Observation::healthy) {
                     self.healthy.insert(*instance);
                 } else {
                     self.healthy.remove(instance);
                 }
             }
-            E::Retired { instance, because: Reason::RolledOut | Reason::RolledBack } => {
+            E::Retired { instance, because: Reason::RolledOut } => {
                 self.rolled.insert(*instance);
+            }
+            E::Retired { instance, because: Reason::RolledBack } => {
+                self.rolled.remove(instance);
+                self.rolled_back.insert(*instance);
             }
             E::Retired { instance, .. } | E::Kept { instance } => {
                 self.rolled.remove(instance);
+                self.rolled_back.remove(instance);
             }
-            E::Withdrawn { instance } | E::Stopping { instance } => self.goes(*instance, findings),
-            E::Failed { instance, .. } | E::Gone { instance, .. } => {
+            E::Withdrawn { instance } => self.goes(*instance, findings),
+            E::Failed { instance, .. } => {
                 self.healthy.remove(instance);
+                self.going.insert(*instance);
+            }
+            E::Unplaceable { instance, .. } => {
+                self.unplaceable.insert(*instance);
+            }
+            E::Assigned { instance, .. } => {
+                self.unplaceable.remove(instance);
+            }
+            E::Gone { instance, .. } => {
+                self.unplaceable.remove(instance);
+                self.healthy.remove(instance);
+                self.going.remove(instance);
+                self.rolled.remove(instance);
+                self.rolled_back.remove(instance);
             }
             _ => {}
         }
@@ -132,9 +163,12 @@ impl JobSeen {
 
     fn goes(&mut self, instance: InstanceId, findings: &mut Vec<Finding>) {
         let was_healthy = self.healthy.remove(&instance);
+        self.going.insert(instance);
         let minimum = self.minimum.unwrap_or(self.desired).min(self.desired);
         let left = u32::try_from(self.healthy.len()).unwrap_or(u32::MAX);
-        if was_healthy && self.rolled.contains(&instance) && left < minimum && !self.exclusive {
+        // On the way back, what cannot be placed may need the room.
+        let back = self.rolled_back.contains(&instance) && self.unplaceable.is_empty();
+        if was_healthy && (back || self.rolled.contains(&instance)) && left < minimum && !self.exclusive {
             let message = format!("{left} healthy instances are left, {minimum} must be");
             findings.push((Invariant::RolloutMinimum, "a rollout stops a healthy instance that is needed", message));
         }

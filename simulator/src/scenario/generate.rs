@@ -16,7 +16,8 @@ pub fn plan(scenario: &Scenario, seed: u64) -> Plan {
     let machines = draws.machines(scenario);
     let count = machines.len();
     let operations = scenario.operations.iter().zip(0..);
-    let faults = scenario.faults.iter().zip(0..).filter(|(_, row)| !scenario.swarm || draws.pick(&[9, *row], 0, 1) == 1);
+    let faults =
+        scenario.faults.iter().zip(0..).filter(|(_, row)| !scenario.swarm || draws.pick(&[9, *row], 0, 1) == 1);
     let settled_at = scenario.heal + scenario.settle;
     let mut plan = Plan {
         scenario: scenario.name.clone(),
@@ -31,6 +32,8 @@ pub fn plan(scenario: &Scenario, seed: u64) -> Plan {
         settled_at,
         quiet_for: scenario.quiet,
         end_at: settled_at + scenario.quiet,
+        segment_bytes: 1 << draws.pick(&[13], 12, 22),
+        snapshot_every: [0, 40, 200][usize::try_from(draws.pick(&[14], 0, 2)).unwrap_or(0)],
         retake: seed.is_multiple_of(RETAKE_EVERY),
     };
     plan.operations.sort_by_key(|operation| operation.at);

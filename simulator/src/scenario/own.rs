@@ -15,6 +15,7 @@ own! {
     "control-plane-crashes",
     "partitions",
     "rollouts",
+    "operators",
     "exclusive",
     "everything",
 }

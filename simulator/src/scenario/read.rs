@@ -56,6 +56,9 @@ struct Reader<'t> {
 /// Reads one value of a table.
 type Parse<T> = fn(&str) -> Option<T>;
 
+/// An action's name in a scenario, and the action.
+type Named<T> = (&'static str, fn(T) -> Action);
+
 fn span_of(text: &str) -> Option<u64> {
     quantity::span(text).ok().map(|span| span.0)
 }
@@ -165,7 +168,8 @@ impl Reader<'_> {
             operations,
             faults,
         };
-        let known = "name, about, machines, racks, capacity, drift_ppm, joins, swarm, heal, settle, quiet, manifest, do, fault";
+        let known =
+            "name, about, machines, racks, capacity, drift_ppm, joins, swarm, heal, settle, quiet, manifest, do, fault";
         self.rest(&table, known);
         Some(scenario)
     }
@@ -186,7 +190,9 @@ impl Reader<'_> {
         if let Some(cpu) = self.parsed(&mut inner, "cpu", "cores like \"4\"", |text| quantity::cpu(text).ok()) {
             capacity.cpu_milli = cpu;
         }
-        if let Some(memory) = self.parsed(&mut inner, "memory", "bytes like \"8GiB\"", |text| quantity::bytes(text).ok()) {
+        if let Some(memory) =
+            self.parsed(&mut inner, "memory", "bytes like \"8GiB\"", |text| quantity::bytes(text).ok())
+        {
             capacity.memory_bytes = memory;
         }
         self.rest(&inner, "cpu, memory");
@@ -258,7 +264,7 @@ impl Reader<'_> {
         if let Some(job) = self.text(table, "scale") {
             return Some(Action::Scale(job, self.counts(table, "instances", Range::new(0, 4))));
         }
-        let jobs: [(&str, fn(String) -> Action); 6] = [
+        let jobs: [Named<String>; 6] = [
             ("restart", Action::Restart),
             ("stop", Action::Stop),
             ("promote", Action::Promote),
@@ -271,7 +277,7 @@ impl Reader<'_> {
                 return Some(make(job));
             }
         }
-        let machines: [(&str, fn(Range) -> Action); 3] =
+        let machines: [Named<Range>; 3] =
             [("cordon", Action::Cordon), ("uncordon", Action::Uncordon), ("drain", Action::Drain)];
         let found = machines.into_iter().find(|(key, _)| table.contains_key(*key));
         found.map(|(key, make)| make(self.counts(table, key, Range::exactly(0))))
