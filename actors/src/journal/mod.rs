@@ -201,6 +201,10 @@ impl<D: Disk> Journal<D> {
 
     /// Begins a new segment, durably.
     fn roll(&mut self) -> Result<(), JournalError> {
+        if !self.segments.is_empty() {
+            let last = self.file();
+            self.disk.sync(&last).map_err(failed(&last, "sync"))?;
+        }
         let file = segment::name(self.next);
         self.disk.create(&file).map_err(failed(&file, "create"))?;
         let header = segment::segment_header(self.next);
@@ -285,7 +289,7 @@ impl<D: Disk> Journal<D> {
     }
 
     /// Vouches for all that was appended so far: after it, damage to the tail cannot pass for a torn write. Call it
-    /// when the journal is quiet or closed. It need not be durable itself.
+    /// when the journal is quiet or closed. It is durable before the next batch, which would vouch for it.
     ///
     /// # Errors
     /// As [`Journal::append`].
@@ -294,8 +298,7 @@ impl<D: Disk> Journal<D> {
             self.sync()?;
         }
         self.append(&[])?;
-        self.unsynced = false;
-        Ok(())
+        self.sync()
     }
 
     /// Shows every frame from a position on, in order, until `show` says stop by returning false.
@@ -415,6 +418,11 @@ impl<D: Disk> Journal<D> {
     /// The disk under it.
     pub const fn disk(&self) -> &D {
         &self.disk
+    }
+
+    /// The disk under it, for a world that does something to it.
+    pub const fn disk_mut(&mut self) -> &mut D {
+        &mut self.disk
     }
 
     /// Gives the disk back.
