@@ -9,6 +9,7 @@ mod client;
 mod doctor;
 mod explain;
 mod fault;
+mod live;
 mod machine;
 mod output;
 mod replay;

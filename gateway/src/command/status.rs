@@ -23,7 +23,8 @@ pub(super) async fn status(client: &Client, show: Show, job: Option<String>, at:
     Ok(())
 }
 
-fn everything(status: &Status) -> String {
+/// Everything there is, as tables.
+pub(super) fn everything(status: &Status) -> String {
     let mut text = jobs(&status.jobs);
     let mut part = |there: bool, part: String| {
         if there {

@@ -3,8 +3,8 @@
 use super::apply::{build, changes, read_manifest};
 use super::arguments::Up;
 use super::fault::Fault;
-use super::machine;
 use super::show::Show;
+use super::{live, machine};
 use crate::api;
 use crate::host::{Site, SubmitFault, UpOptions, up as host_up};
 use futures::FutureExt;
@@ -75,15 +75,16 @@ fn after_start(site: Site, options: UpOptions) -> BoxFuture<'static, Result<(), 
             let data = options.data.display();
             show.text(&format!("orrery is up: api http://{api}, routes http://{routes}, data {data}\n"));
         }
-        if options.apply.is_empty() {
-            return Ok(());
-        }
         wait_for_node(&site, &options.node.name).await;
         for file in &options.apply {
             apply(&site, show, file.clone(), options.no_build).await.map_err(|fault| {
                 fault.tell(show);
                 format!("{} was not applied", file.display())
             })?;
+        }
+        if !show.json {
+            let head = format!("orrery  api http://{api}  routes http://{routes}  data {}", options.data.display());
+            live::watch(&site, &head).await;
         }
         Ok(())
     }
