@@ -17,6 +17,7 @@ pub struct System {
     api: u16,
     ingress: u16,
     child: Option<Child>,
+    agents: Vec<Child>,
 }
 
 /// The root of the repository.
@@ -40,7 +41,7 @@ impl System {
     /// A system of its own, not started yet.
     pub fn new() -> Self {
         let directory = tempfile::tempdir().expect("a directory can be made");
-        Self { directory, api: free_port(), ingress: free_port(), child: None }
+        Self { directory, api: free_port(), ingress: free_port(), child: None, agents: Vec::new() }
     }
 
     /// Where its data lies.
@@ -62,6 +63,15 @@ impl System {
         }
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a file can be shared")).stderr(log);
         self.child = Some(command.spawn().expect("orrery starts"));
+    }
+
+    /// Starts the agent of one more node.
+    pub fn join(&mut self, name: &str) {
+        let mut command = Command::new(orrery());
+        command.current_dir(root()).arg("agent").arg("--join").arg(format!("http://127.0.0.1:{}", self.api));
+        command.args(["--name", name, "--cpu", "4", "--memory", "4GiB", "--disk", "20GiB"]);
+        command.arg("--data").arg(self.data().join(name)).stdin(Stdio::null());
+        self.agents.push(command.spawn().expect("the agent starts"));
     }
 
     /// Kills `orrery up` without a warning. What it runs goes on.
@@ -158,6 +168,9 @@ impl Drop for System {
             sleep(Duration::from_millis(100));
         }
         self.kill();
+        for mut agent in self.agents.drain(..) {
+            let _gone = agent.kill().and_then(|()| agent.wait());
+        }
         for pid in ["shop-a", "shop-b", "shop-c"].iter().flat_map(|program| self.pids(program)) {
             let _gone = Command::new("kill").args(["-9", &pid.to_string()]).status();
         }

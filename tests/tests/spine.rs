@@ -79,6 +79,28 @@ fn a_bad_revision_reverts_by_itself() {
 }
 
 #[test]
+fn a_second_node_joins_takes_work_and_is_drained() {
+    let mut system = System::new();
+    system.up(&[]);
+    system.join("n2");
+    let instances = |system: &System| {
+        let status = system.json(&["status"]).unwrap_or_default();
+        let nodes = status["nodes"].as_array().cloned().unwrap_or_default();
+        let n2 = nodes.iter().find(|node| node["name"] == "n2" && node["state"] != "unknown").cloned();
+        n2.and_then(|node| node["instances"].as_array().map(Vec::len))
+    };
+    system.eventually("the second node is there", |system| instances(system).is_some());
+    let applied = system.orrery(&["apply", "examples/abc.toml"]);
+    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    system.eventually("all nine run, on both nodes", |system| system.whole() && instances(system) > Some(0));
+    system.eventually("the route reaches both", |system| system.get(Some(TOKEN)).0 == 200);
+    let drained = system.orrery(&["node", "drain", "n2"]);
+    assert!(drained.status.success(), "{}", String::from_utf8_lossy(&drained.stderr));
+    system.eventually("it is empty and the shop is whole", |system| system.whole() && instances(system) == Some(0));
+    assert_replays(&system);
+}
+
+#[test]
 fn what_cannot_be_is_refused_at_once() {
     let mut system = System::new();
     system.up(&[]);

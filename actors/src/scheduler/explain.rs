@@ -147,10 +147,14 @@ fn sentences(want: &Want<'_>, surveyed: &Surveyed<'_>, strike: &Strike<'_>) -> (
 }
 
 fn shortage(job: &str, node: &str, of: Dimension, have: u64, missing: u64, what: &str) -> (String, String) {
+    let left = have;
     let (name, have, missing) = (of.name(), of.amount(have), of.amount(missing));
     (
         format!("node {node} has {have} of {name} {what}, {missing} short"),
-        format!("reduce job.{job}.resources.{name} to {have}, or have {missing} more {name} on {node}"),
+        match left {
+            0 => format!("have {missing} more {name} on {node}"),
+            _ => format!("reduce job.{job}.resources.{name} to {have}, or have {missing} more {name} on {node}"),
+        },
     )
 }
 

@@ -2,6 +2,7 @@
 //!
 //! What is answered has the shapes of [`messages::api`]; what is refused is a [`messages::api::Failure`].
 
+mod agents;
 mod commands;
 mod description;
 mod failed;
@@ -11,6 +12,7 @@ mod output;
 mod reads;
 mod search;
 
+pub use agents::Heard;
 pub use commands::{ApplyQuery, Submission};
 pub use guard::OPERATOR;
 
@@ -35,6 +37,9 @@ pub fn router(site: Site) -> Router {
         .route("/v1/log", get(log::log))
         .route("/v1/verify", get(reads::verify))
         .route("/v1/logs/{*instance}", get(output::output))
+        .route("/v1/agents/{name}/orders", get(agents::orders))
+        .route("/v1/agents/{name}/say", post(agents::say))
+        .route("/v1/agents/{name}/beat", post(agents::beat))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/openapi.json", get(description::openapi))
         .fallback(failed::no_such_path)

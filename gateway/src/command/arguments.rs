@@ -43,6 +43,18 @@ pub(super) enum Command {
     /// Run the control plane, the gateway and one node in this process
     #[command(after_help = "Example:\n  orrery up --apply examples/abc.toml")]
     Up(Box<Up>),
+    /// Run the agent of one more node, for a control plane elsewhere
+    #[command(after_help = "Example:\n  orrery agent --join http://127.0.0.1:7070 --name n2 --data n2-data")]
+    Agent {
+        /// The URL of the control plane's API
+        #[arg(long, value_name = "URL")]
+        join: String,
+        /// Where this node's instances are kept
+        #[arg(long, value_name = "DIR", default_value = "orrery-agent-data")]
+        data: PathBuf,
+        #[command(flatten)]
+        node: Box<Machine>,
+    },
     /// Make a realm what its manifests say
     #[command(after_help = "Example:\n  orrery apply examples/abc.toml")]
     Apply {

@@ -64,6 +64,13 @@ impl Client {
         whole(self.open(path, query).await?).await
     }
 
+    /// Posts something that has no answer.
+    pub async fn post(&self, path: &[&str], body: Vec<u8>) -> Result<(), Fault> {
+        let response = self.send(Method::POST, &target(path, &[]), body.into()).await;
+        let response = response.map_err(|error| self.away(&error))?;
+        if response.status().is_success() { Ok(()) } else { Err(refused(response).await) }
+    }
+
     /// Begins to read something that comes bit by bit.
     pub async fn open(&self, path: &[&str], query: Query<'_>) -> Result<Response<Incoming>, Fault> {
         let response = self.send(Method::GET, &target(path, query), Bytes::new()).await;

@@ -2,7 +2,8 @@
 //!
 //! Exit codes are those of [`messages::api`]: done, refused, makes no sense, out of reach.
 
-pub mod apply;
+pub mod agent;
+mod apply;
 mod arguments;
 mod changes;
 mod client;
@@ -61,6 +62,9 @@ async fn dispatch(command: Command, asking: &arguments::Asking, show: Show) -> R
     let client = Client::new(&asking.api, asking.realm.clone())?;
     match command {
         Command::Up(_) | Command::Completions { .. } => return Ok(EXIT_UNREACHABLE),
+        Command::Agent { join, data, node } => {
+            agent::agent(&join, show, &data, &node).await?;
+        }
         Command::Apply { files, no_build } => apply::apply(&client, show, &files, no_build).await?,
         Command::Status { job, at } => status::status(&client, show, job, at.at).await?,
         Command::Logs { instance, follow, last, stream } => {

@@ -13,6 +13,7 @@ use messages::api::{Applied, Failure};
 use messages::envelope::Principal;
 use messages::node::Standing;
 use messages::policy::Request;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
@@ -30,8 +31,7 @@ pub(super) fn up(arguments: Up, json: bool) -> u8 {
     let show = Show { json };
     match options(arguments, json) {
         Ok(options) => {
-            let filter = EnvFilter::try_from_env("ORRERY_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-            tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+            tell_of_trouble();
             host_up(options, api::router, after_start)
         }
         Err(fault) => {
@@ -39,6 +39,16 @@ pub(super) fn up(arguments: Up, json: bool) -> u8 {
             fault.exit_code()
         }
     }
+}
+
+/// Traces go to standard error, as much as `ORRERY_LOG` asks for.
+pub(super) fn tell_of_trouble() {
+    let filter = EnvFilter::try_from_env("ORRERY_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
 }
 
 fn options(arguments: Up, json: bool) -> Result<UpOptions, Fault> {

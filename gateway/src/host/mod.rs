@@ -1,5 +1,6 @@
 //! The live host: one process that owns the shards, keeps the log, passes messages on, and answers reads from the fold.
 
+mod agents;
 mod files;
 mod open;
 mod shell;

@@ -2,7 +2,7 @@
 
 use super::open::{Opened, open};
 use super::shell::Shell;
-use super::{Site, locked, writer};
+use super::{Site, writer};
 use crate::agent::{Agent, Control};
 use crate::driver::{Driver, Options};
 use crate::proxy::{self, Patience, Table, Tables, TokenBook, serve_ingress};
@@ -16,10 +16,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
 
-/// Orders for an agent that may wait.
-const ORDERS_MAX: usize = 256;
 /// How often silent agents are looked for.
 const DETECT_EVERY: Duration = Duration::from_millis(100);
 /// How long connections may finish when the process stops.
@@ -156,8 +153,7 @@ async fn start_agent(site: &Site, options: &UpOptions, tables: Tables) -> Result
     }
     let _first = site.inner.driver.set(driver.clone());
     let node = NodeId::named(&options.node.name);
-    let (sender, orders) = mpsc::channel(ORDERS_MAX);
-    locked(&site.inner.agents).insert(node, sender);
+    let orders = site.listen(node);
     let control = Local { site: site.clone(), node, name: options.node.name.clone() };
     let (agent, ears) = Agent::new(&options.data, driver, options.node.clone(), control, tables, orders).await?;
     tokio::spawn(agent.run(ears));

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::target::{host_name, normalise};
@@ -11,7 +12,7 @@ use super::target::{host_name, normalise};
 pub const ANY_HOST: &str = "*";
 
 /// One running instance.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     /// The instance's id.
     pub instance: String,
@@ -26,7 +27,7 @@ pub struct Endpoint {
 }
 
 /// The endpoints behind one name, and how much of the traffic each revision gets.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backends {
     /// All instances, healthy or not.
     pub endpoints: Vec<Endpoint>,
@@ -36,7 +37,7 @@ pub struct Backends {
 }
 
 /// A way in from outside.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
     /// The route's name, as people and the log call it.
     pub name: String,
@@ -51,7 +52,7 @@ pub struct Route {
 }
 
 /// Everything the proxies of one node are told; replaced as a whole.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
     /// The ways in from outside.
     pub routes: Vec<Route>,
