@@ -64,12 +64,7 @@ impl Node {
                 self.claims.values_mut().for_each(|claim| claim.moving.settle());
                 self.commanded = Some((*ticket, "uncordoned".into()));
             }
-            Event::DrainBegan { ticket } => {
-                self.drain = Drain::Going;
-                let movable = self.claims.values_mut().filter(|claim| claim.goal != Goal::Stop);
-                movable.for_each(|claim| claim.moving.owe(at));
-                self.commanded = Some((*ticket, "draining".into()));
-            }
+            Event::DrainBegan { ticket } => self.begin_drain(*ticket, at),
             Event::Drained => self.drain = Drain::Over,
             Event::Reminded => self.remind(at),
         }
@@ -77,6 +72,13 @@ impl Node {
             self.since = at;
             self.view.owe(at);
         }
+    }
+
+    fn begin_drain(&mut self, ticket: u64, at: Timestamp) {
+        self.drain = Drain::Going;
+        let movable = self.claims.values_mut().filter(|claim| claim.goal != Goal::Stop);
+        movable.for_each(|claim| claim.moving.owe(at));
+        self.commanded = Some((ticket, "draining".into()));
     }
 
     fn leave_boot(&mut self, next: Uuid) {
