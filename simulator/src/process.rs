@@ -24,6 +24,8 @@ const STOP_MAX: Span = Span::milliseconds(400);
 pub enum Stage {
     /// It runs, and the agent knows.
     Started,
+    /// The agent hears of the start, after its first health check did.
+    Announced,
     /// There is nothing to run.
     CannotStart,
     /// Its check passes.
@@ -57,6 +59,9 @@ pub struct Process {
     health: Option<bool>,
     ended: Option<Ended>,
 }
+
+/// One start in so many is announced only after the first health check was.
+const ANNOUNCED_LATE_OF: u64 = 8;
 
 impl Process {
     /// A process that was just started.
@@ -141,9 +146,15 @@ impl Process {
                     if let Some(sick) = self.program.sick_after {
                         self.arrange(takes.max(sick.0) + 1, Stage::Sick, machine, boot, cx);
                     }
+                    if self.draw(Domain::Announce, 0, ANNOUNCED_LATE_OF - 1, cx) == 0 {
+                        cx.mark("health-before-start");
+                        self.arrange(takes + 2, Stage::Announced, machine, boot, cx);
+                        return None;
+                    }
                 }
-                Some(WorkloadEvent::Started { instance, pid: self.pid(), ports: self.ports() })
+                Some(self.announcement())
             }
+            Stage::Announced => Some(self.announcement()),
             Stage::Healthy if checked && self.started => {
                 self.health = Some(true);
                 Some(WorkloadEvent::Health { instance, verdict: Verdict::Healthy })
@@ -154,6 +165,10 @@ impl Process {
             }
             _ => None,
         }
+    }
+
+    fn announcement(&self) -> WorkloadEvent {
+        WorkloadEvent::Started { instance: self.assignment.instance, pid: self.pid(), ports: self.ports() }
     }
 
     /// It has ended.

@@ -1,6 +1,6 @@
 //! What an agent knows of one instance on its machine.
 
-use super::Found;
+use super::{Found, Verdict};
 use messages::agent::{Assignment, Ended, Observation};
 use messages::reason::Reason;
 use messages::time::{Span, Timestamp};
@@ -18,6 +18,8 @@ pub(super) struct Local {
     pub(super) stopping: Option<Stopping>,
     /// Whether the node actor may not have heard the observation yet.
     pub(super) unheard: bool,
+    /// What its health check said before its start was heard of.
+    early: Option<Verdict>,
 }
 
 /// An instance that was told to stop.
@@ -37,6 +39,7 @@ impl Local {
             observation: None,
             stopping: None,
             unheard: false,
+            early: None,
         }
     }
 
@@ -54,6 +57,7 @@ impl Local {
             observation: Some(found.observation),
             stopping: None,
             unheard: true,
+            early: None,
         }
     }
 
@@ -78,17 +82,24 @@ impl Local {
         self.see(Observation::Ended(ended));
     }
 
-    /// It runs without a health check, or its check passed.
-    pub(super) fn healthy(&mut self) {
-        if let Some((ports, pid)) = self.process() {
-            self.see(Observation::Healthy { ports, pid });
+    /// It runs. A verdict may have come before.
+    pub(super) fn started(&mut self, ports: Vec<(String, u16)>, pid: u32) {
+        if self.observation.is_none() {
+            self.see(Observation::Running { ports, pid });
+            if let Some(verdict) = self.early.take() {
+                self.judged(verdict);
+            }
         }
     }
 
-    /// Its check failed.
-    pub(super) fn unhealthy(&mut self, evidence: String) {
-        if let Some((ports, pid)) = self.process() {
-            self.see(Observation::Unhealthy { ports, pid, evidence });
+    /// Its check passed or failed; without a check it is healthy once it runs.
+    pub(super) fn judged(&mut self, verdict: Verdict) {
+        match (self.process(), verdict) {
+            (Some((ports, pid)), Verdict::Healthy) => self.see(Observation::Healthy { ports, pid }),
+            (Some((ports, pid)), Verdict::Unhealthy(evidence)) => {
+                self.see(Observation::Unhealthy { ports, pid, evidence });
+            }
+            (None, verdict) => self.early = Some(verdict),
         }
     }
 

@@ -215,8 +215,8 @@ impl Reconciler {
     fn see(&mut self, event: WorkloadEvent) {
         match event {
             WorkloadEvent::Started { instance, pid, ports } => {
-                if let Some(local) = self.locals.get_mut(&instance).filter(|local| local.observation.is_none()) {
-                    local.see(Observation::Running { ports, pid });
+                if let Some(local) = self.locals.get_mut(&instance) {
+                    local.started(ports, pid);
                 }
             }
             WorkloadEvent::StartFailed { instance, detail } => {
@@ -226,10 +226,8 @@ impl Reconciler {
                 }
             }
             WorkloadEvent::Health { instance, verdict } => {
-                let Some(local) = self.locals.get_mut(&instance) else { return };
-                match verdict {
-                    Verdict::Healthy => local.healthy(),
-                    Verdict::Unhealthy(evidence) => local.unhealthy(evidence),
+                if let Some(local) = self.locals.get_mut(&instance) {
+                    local.judged(verdict);
                 }
             }
             WorkloadEvent::Ended { instance, ended } => {
@@ -252,7 +250,7 @@ impl Reconciler {
                     self.locals.insert(instance, Local::starting(assignment));
                     self.outputs.push_back(Output::Start(assignment.clone()));
                 }
-                (Goal::Run, Some(local)) if assignment.workload.health.is_none() => local.healthy(),
+                (Goal::Run, Some(local)) if assignment.workload.health.is_none() => local.judged(Verdict::Healthy),
                 (Goal::Stop, None) => {
                     self.locals.insert(instance, Local::never(assignment));
                 }

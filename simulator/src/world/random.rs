@@ -34,6 +34,8 @@ pub enum Domain {
     Choice,
     /// What a generator of plans chooses.
     Plan,
+    /// Whether a start is announced late.
+    Announce,
 }
 
 /// The seed of all draws of a run.

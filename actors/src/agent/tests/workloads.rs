@@ -33,6 +33,17 @@ fn what_is_desired_is_started_once_and_its_health_reported() {
 }
 
 #[test]
+fn a_verdict_that_comes_before_the_start_is_not_lost() {
+    let mut story = Story::leased();
+    story.desire(&[shared(1, Goal::Run)]);
+    story.see(WorkloadEvent::Health { instance: instance(1), verdict: Verdict::Healthy });
+    assert_eq!(story.reported(), None, "nothing of it is known to run");
+    story.started(1);
+    let (_, seen) = story.reported().expect("its start is reported");
+    assert!(matches!(seen[..], [(_, Observation::Healthy { .. })]), "{seen:?}");
+}
+
+#[test]
 fn without_a_health_check_running_is_healthy() {
     let mut story = Story::leased();
     let mut plain = shared(1, Goal::Run);
