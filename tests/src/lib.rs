@@ -1,10 +1,16 @@
 //! A whole system under test: the real `orrery` binary, real processes, on ports and in a directory of its own.
 
+mod workload;
+
+pub use workload::Workload;
+
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -16,7 +22,7 @@ pub struct System {
     directory: tempfile::TempDir,
     api: u16,
     ingress: u16,
-    child: Option<Child>,
+    child: Mutex<Option<Child>>,
     agents: Vec<Child>,
 }
 
@@ -32,16 +38,28 @@ fn orrery() -> PathBuf {
     target.join("orrery")
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("some port is free");
-    listener.local_addr().expect("a listener has an address").port()
+/// A port that nobody listens on, outside of what the kernel hands to outgoing connections and agents to instances: it
+/// must still be free when the system is started again.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let step = std::process::id().wrapping_mul(97).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = u16::try_from(10_000 + step % 10_000).expect("it is below 20,000");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 impl System {
     /// A system of its own, not started yet.
     pub fn new() -> Self {
         let directory = tempfile::tempdir().expect("a directory can be made");
-        Self { directory, api: free_port(), ingress: free_port(), child: None, agents: Vec::new() }
+        Self { directory, api: free_port(), ingress: free_port(), child: Mutex::new(None), agents: Vec::new() }
+    }
+
+    fn child(&self) -> MutexGuard<'_, Option<Child>> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where its data lies.
@@ -50,7 +68,7 @@ impl System {
     }
 
     /// Starts `orrery up`, with manifests to apply.
-    pub fn up(&mut self, manifests: &[&str]) {
+    pub fn up(&self, manifests: &[&str]) {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.directory.path().join("up.log"));
         let log = log.expect("a log can be written");
         let mut command = Command::new(orrery());
@@ -62,7 +80,7 @@ impl System {
             command.arg("--apply").arg(manifest);
         }
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a file can be shared")).stderr(log);
-        self.child = Some(command.spawn().expect("orrery starts"));
+        *self.child() = Some(command.spawn().expect("orrery starts"));
     }
 
     /// Starts the agent of one more node.
@@ -75,8 +93,8 @@ impl System {
     }
 
     /// Kills `orrery up` without a warning. What it runs goes on.
-    pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
+    pub fn kill(&self) {
+        if let Some(mut child) = self.child().take() {
             child.kill().expect("a child of ours can be killed");
             child.wait().expect("a child of ours can be waited for");
         }
@@ -103,14 +121,19 @@ impl System {
         jobs.iter().find(|one| one["name"] == job).and_then(|one| one["healthy"].as_u64()).unwrap_or(0)
     }
 
+    /// What `orrery up` has said so far.
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("up.log")).unwrap_or_default()
+    }
+
     /// Waits until something holds; panics with the log when it does not in time.
     pub fn eventually(&self, what: &str, holds: impl Fn(&Self) -> bool) {
         let begin = Instant::now();
         while !holds(self) {
             if begin.elapsed() > Duration::from_secs(120) {
-                let log = std::fs::read_to_string(self.directory.path().join("up.log")).unwrap_or_default();
                 let status = self.orrery(&["status"]);
-                panic!("{what}: not within two minutes\n{log}\n{}", String::from_utf8_lossy(&status.stdout));
+                let status = String::from_utf8_lossy(&status.stdout);
+                panic!("{what}: not within two minutes\n{}\n{status}", self.said());
             }
             sleep(Duration::from_millis(100));
         }
@@ -134,18 +157,15 @@ impl System {
         (status, body)
     }
 
+    /// The processes of its workloads.
+    pub fn workloads(&self) -> Vec<Workload> {
+        Workload::all_below(&self.data())
+    }
+
     /// The process ids of the workloads of a program.
     pub fn pids(&self, program: &str) -> Vec<u32> {
-        let ours = |pid: &u32| {
-            let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            let data = self.data().canonicalize().unwrap_or_else(|_| self.data());
-            let home = format!("HOME={}", data.display());
-            let named = command.split('\0').next().is_some_and(|first| first.ends_with(program));
-            named && environment.split(|byte| *byte == 0).any(|one| one.starts_with(home.as_bytes()))
-        };
-        let names = std::fs::read_dir("/proc").expect("a Linux machine").flatten().map(|entry| entry.file_name());
-        names.filter_map(|name| name.to_str().and_then(|name| name.parse().ok())).filter(ours).collect()
+        let workloads = self.workloads().into_iter().filter(|workload| workload.program.ends_with(program));
+        workloads.map(|workload| workload.pid).collect()
     }
 }
 
@@ -157,11 +177,12 @@ impl Default for System {
 
 impl Drop for System {
     fn drop(&mut self) {
-        for job in ["a", "b", "c"] {
+        let jobs = self.json(&["status"]).unwrap_or_default();
+        for job in jobs["jobs"].as_array().into_iter().flatten().filter_map(|job| job["name"].as_str()) {
             self.orrery(&["job", "stop", job]);
         }
         let stopped = Instant::now();
-        while ["shop-a", "shop-b", "shop-c"].iter().any(|program| !self.pids(program).is_empty()) {
+        while self.child().is_some() && !self.workloads().is_empty() {
             if stopped.elapsed() > Duration::from_secs(20) {
                 break;
             }
@@ -171,8 +192,8 @@ impl Drop for System {
         for mut agent in self.agents.drain(..) {
             let _gone = agent.kill().and_then(|()| agent.wait());
         }
-        for pid in ["shop-a", "shop-b", "shop-c"].iter().flat_map(|program| self.pids(program)) {
-            let _gone = Command::new("kill").args(["-9", &pid.to_string()]).status();
+        for workload in self.workloads() {
+            let _gone = Command::new("kill").args(["-9", &workload.pid.to_string()]).status();
         }
     }
 }

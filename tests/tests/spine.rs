@@ -16,7 +16,7 @@ fn assert_replays(system: &System) {
 
 #[test]
 fn the_founding_example_comes_up_and_comes_back() {
-    let mut system = System::new();
+    let system = System::new();
     system.up(&["examples/abc.toml"]);
     system.eventually("all nine instances are healthy", System::whole);
     system.eventually("the route leads through A to B and C", |system| system.get(Some(TOKEN)).0 == 200);
@@ -38,7 +38,7 @@ fn the_founding_example_comes_up_and_comes_back() {
 
 #[test]
 fn a_killed_control_plane_takes_over_what_still_runs() {
-    let mut system = System::new();
+    let system = System::new();
     system.up(&["examples/abc.toml"]);
     system.eventually("all nine instances are healthy", System::whole);
     let programs = ["shop-a", "shop-b", "shop-c"];
@@ -60,7 +60,7 @@ fn a_killed_control_plane_takes_over_what_still_runs() {
 
 #[test]
 fn a_bad_revision_reverts_by_itself() {
-    let mut system = System::new();
+    let system = System::new();
     system.up(&["examples/abc.toml"]);
     system.eventually("all nine instances are healthy", System::whole);
     let applied = system.orrery(&["apply", "examples/abc-bad-b.toml"]);
@@ -102,7 +102,7 @@ fn a_second_node_joins_takes_work_and_is_drained() {
 
 #[test]
 fn what_cannot_be_is_refused_at_once() {
-    let mut system = System::new();
+    let system = System::new();
     system.up(&[]);
     system.eventually("the command line is answered", |system| system.json(&["status"]).is_some());
     let path = system.data().join("too-big.toml");

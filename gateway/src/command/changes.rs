@@ -11,6 +11,7 @@ use crate::views::status::PolicyStatus;
 use messages::api::{RolloutState, Status};
 use messages::policy::{Quota, Request, SYSTEM_REALM};
 use messages::quantity;
+use messages::reason::Reason;
 use messages::resources::Resources;
 
 /// A job as it was named, apart from the realm that may stand before it.
@@ -91,11 +92,12 @@ pub(super) async fn rollout(client: &Client, show: Show, command: RolloutCommand
 
 /// The revision that is coming in.
 async fn under_way(client: &Client, job: &str) -> Result<u32, Fault> {
-    let status: Status = client.get(&["v1", "status"], &[("job", Some(job.to_owned()))]).await?;
+    let status: Status = client.get_patiently(&["v1", "status"], &[("job", Some(job.to_owned()))]).await?;
     let open = |state| matches!(state, RolloutState::Advancing | RolloutState::Held);
     let revisions = status.rollouts.iter().filter(|rollout| open(rollout.state)).map(|rollout| rollout.to);
     revisions.max().ok_or_else(|| {
-        Fault::Misuse(format!("no rollout of {job} is under way; `orrery rollout list` shows the latest of each job"))
+        let message = format!("no rollout of {job} is under way");
+        Fault::refused(Reason::WrongState, message, "see the latest of each job with `orrery rollout list`")
     })
 }
 
@@ -106,7 +108,10 @@ pub(super) async fn policy(client: &Client, show: Show, command: PolicyCommand) 
             let realm = client.realm().await?;
             let all: Vec<PolicyStatus> = client.get(&["v1", "policies"], &[("at", at.at)]).await?;
             let one = all.into_iter().find(|policy| policy.realm == realm);
-            let one = one.ok_or_else(|| Fault::Misuse(format!("realm {realm} has had no command yet")))?;
+            let one = one.ok_or_else(|| {
+                let message = format!("realm {realm} has had no command yet");
+                Fault::refused(Reason::NotFound, message, "apply a manifest first, or name another with --realm")
+            })?;
             show.answer(&one, policy_text);
             return Ok(());
         }

@@ -100,7 +100,7 @@ impl Client {
         if let Some(realm) = &self.realm {
             return Ok(realm.clone());
         }
-        let status: Status = self.get_patiently(&["v1", "status"]).await?;
+        let status: Status = self.get_patiently(&["v1", "status"], &[]).await?;
         let jobs = status.jobs.into_iter().map(|job| job.realm);
         let realms: BTreeSet<String> = jobs.chain(status.routes.into_iter().map(|route| route.realm)).collect();
         let names: Vec<String> = realms.into_iter().collect();
@@ -112,10 +112,10 @@ impl Client {
     }
 
     /// Reads something that a command needs first, again and again while nobody is there to answer.
-    async fn get_patiently<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, Fault> {
+    pub async fn get_patiently<T: DeserializeOwned>(&self, path: &[&str], query: Query<'_>) -> Result<T, Fault> {
         let mut patience = Patience::new();
         loop {
-            match self.get(path, &[]).await {
+            match self.get(path, query).await {
                 Err(fault @ Fault::Unreachable(_)) => patience.wait(fault).await?,
                 answered => return answered,
             }
@@ -132,7 +132,7 @@ impl Client {
                     Fault::Refused(failure) if failure.reason == Reason::Overloaded => {
                         return Err(Fault::Refused(failure));
                     }
-                    fault => fault,
+                    fault => Fault::Unreachable(fault.to_string()),
                 },
                 Ok(response) => return Err(refused(response).await),
                 Err(error) => self.away(&error),

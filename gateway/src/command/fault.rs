@@ -23,6 +23,11 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// What this side sees that it cannot be, without asking further.
+    pub(super) fn refused(reason: Reason, message: String, change: &str) -> Self {
+        Self::Refused(Failure::from(Refusal::new(reason, message).change(change)))
+    }
+
     /// The exit code for it.
     pub const fn exit_code(&self) -> u8 {
         match self {

@@ -6,6 +6,7 @@ use super::show::{Show, table};
 use crate::clock;
 use crate::views::status::code;
 use messages::api::{JobStatus, NodeStatus, RolloutStatus, RouteStatus, Status};
+use messages::reason::Reason;
 use messages::time::Timestamp;
 
 /// `orrery status`
@@ -17,7 +18,8 @@ pub(super) async fn status(client: &Client, show: Show, job: Option<String>, at:
     let one = job.is_some();
     let status: Status = client.get(&["v1", "status"], &[("at", at), ("job", job.clone())]).await?;
     if let Some(job) = job.filter(|_| status.jobs.is_empty()) {
-        return Err(Fault::Misuse(format!("there is no job {job}; `orrery status` shows all there are")));
+        let message = format!("there is no job {job}");
+        return Err(Fault::refused(Reason::NotFound, message, "see all there are with `orrery status`"));
     }
     show.answer(&status, |status| if one { one_job(status) } else { everything(status) });
     Ok(())

@@ -73,7 +73,7 @@ fn options(arguments: Up, json: bool) -> Result<UpOptions, Fault> {
     })
 }
 
-fn after_start(site: Site, options: UpOptions) -> BoxFuture<'static, Result<(), String>> {
+fn after_start(site: Site, options: UpOptions) -> BoxFuture<'static, Result<(), u8>> {
     async move {
         let show = Show { json: options.json };
         let (api, routes) = (options.listen_api, options.listen_ingress);
@@ -89,7 +89,10 @@ fn after_start(site: Site, options: UpOptions) -> BoxFuture<'static, Result<(), 
         for file in &options.apply {
             apply(&site, show, file.clone(), options.no_build).await.map_err(|fault| {
                 fault.tell(show);
-                format!("{} was not applied", file.display())
+                if !show.json {
+                    eprintln!("orrery: {} was not applied; stopped", file.display());
+                }
+                fault.exit_code()
             })?;
         }
         if !show.json {

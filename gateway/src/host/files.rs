@@ -4,6 +4,11 @@ use actors::ports::Disk;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Error, ErrorKind, Read, Result, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How often, and between which waits, it is looked whether another has let go of the directory.
+const PREDECESSOR_TRIES: u32 = 40;
+const PREDECESSOR_LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Files in one directory, locked for as long as this lives.
 #[derive(Debug)]
@@ -21,10 +26,17 @@ impl FileDisk {
     pub fn own(directory: &Path) -> Result<Self> {
         fs::create_dir_all(directory)?;
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(directory.join("lock"))?;
-        rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).map_err(|_| {
-            let text = format!("{} is in use by another control plane; stop it first", directory.display());
-            Error::new(ErrorKind::ResourceBusy, text)
-        })?;
+        // What a killed predecessor began to start may hold its files for a moment longer.
+        for tries in (0..PREDECESSOR_TRIES).rev() {
+            match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => break,
+                Err(_) if tries > 0 => std::thread::sleep(PREDECESSOR_LOOK_EVERY),
+                Err(_) => {
+                    let text = format!("{} is in use by another control plane; stop it first", directory.display());
+                    return Err(Error::new(ErrorKind::ResourceBusy, text));
+                }
+            }
+        }
         Ok(Self { directory: directory.into(), open: None, _lock: Some(lock) })
     }
 

@@ -36,6 +36,9 @@ use writer::{Job, Writer};
 
 /// How long a command may go without an answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+/// How long until a command without an answer is said again at first, and at most.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(250);
+const ASK_AGAIN_MAX: Duration = Duration::from_secs(2);
 /// Entries a follower may lag behind before it misses some and must read them again.
 const FOLLOW_MAX: usize = 4_096;
 
@@ -142,8 +145,19 @@ impl Site {
             at: clock::now(),
             body: policy::Message::Submit { realm, request }.into(),
         };
-        self.pass_on(envelope, None);
-        let answered = tokio::time::timeout(ANSWER_WITHIN, receiver).await;
+        let asking = async {
+            // The answer may have gone to a client that is no more, or nowhere: who is owed asks again.
+            let mut wait = ASK_AGAIN_AFTER;
+            loop {
+                self.pass_on(envelope.clone(), None);
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(ASK_AGAIN_MAX);
+            }
+        };
+        let answered = tokio::select! {
+            answered = tokio::time::timeout(ANSWER_WITHIN, receiver) => answered,
+            () = asking => return Err(SubmitFault::Silent),
+        };
         locked(&self.inner.clients).remove(&client);
         let Ok(Ok((outcome, position))) = answered else { return Err(SubmitFault::Silent) };
         let position = position.unwrap_or_else(|| self.read(Fold::position));

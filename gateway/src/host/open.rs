@@ -3,6 +3,7 @@
 use super::files::FileDisk;
 use super::{AsOf, chain};
 use actors::cast::AnyCell;
+use actors::cell::CellError;
 use actors::fold::Fold;
 use actors::journal::Journal;
 use actors::journal::snapshot::Snapshot;
@@ -12,6 +13,7 @@ use messages::api::{Mismatch, Verified};
 use messages::entry::Entry;
 use messages::frame;
 use messages::id::{ActorId, SHARDS};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The most mismatches that are told.
@@ -166,6 +168,10 @@ pub fn verify<D: Disk>(journal: &mut Journal<D>, live: Option<Vec<(ActorId, Vec<
     let mut mismatches = Vec::new();
     let first = journal.first();
     let mut checked = snapshot.is_none();
+    let mut live = Live::read(live.unwrap_or_default())?;
+    for actor in fold.cells().map(AnyCell::id).collect::<Vec<_>>() {
+        mismatches.extend(live.compare(actor, &fold));
+    }
     visit(journal, first, |position, bytes| {
         if let Some(snapshot) = snapshot.as_ref().filter(|snapshot| !checked && position > snapshot.position) {
             checked = true;
@@ -174,6 +180,7 @@ pub fn verify<D: Disk>(journal: &mut Journal<D>, live: Option<Vec<(ActorId, Vec<
         let (_, entries) = frame::decode(bytes).map_err(|error| error.to_string())?;
         for entry in entries {
             let differs = fold.verify(&entry, position).map_err(|error| error.to_string())?;
+            mismatches.extend(live.compare(entry.head().actor, &fold));
             mismatches.extend(differs.map(|mismatch| Mismatch {
                 actor: mismatch.actor.to_string(),
                 sequence: mismatch.sequence,
@@ -184,9 +191,7 @@ pub fn verify<D: Disk>(journal: &mut Journal<D>, live: Option<Vec<(ActorId, Vec<
         }
         Ok(true)
     })?;
-    if let Some(live) = live {
-        mismatches.extend(differing("live state", &live, &fold));
-    }
+    mismatches.extend(live.left(&fold));
     mismatches.truncate(MISMATCHES_TOLD_MAX);
     Ok(Verified {
         entries: fold.entries(),
@@ -194,6 +199,33 @@ pub fn verify<D: Disk>(journal: &mut Journal<D>, live: Option<Vec<(ActorId, Vec<
         mismatches,
         position: journal.position().0,
     })
+}
+
+/// Live cells, each as of the entry it was at: the log goes on while it is verified.
+struct Live(BTreeMap<ActorId, (u64, Vec<u8>)>);
+
+impl Live {
+    fn read(cells: Vec<(ActorId, Vec<u8>)>) -> Result<Self, String> {
+        let at = |(id, bytes): (ActorId, Vec<u8>)| Ok((id, (AnyCell::restore(id, &bytes)?.sequence(), bytes)));
+        let cells: Result<_, CellError> = cells.into_iter().map(at).collect();
+        cells.map(Self).map_err(|error| error.to_string())
+    }
+
+    /// Compares a cell once the fold is where the cell was.
+    fn compare(&mut self, actor: ActorId, fold: &Fold) -> Vec<Mismatch> {
+        let reached = |(sequence, _): &(u64, Vec<u8>)| fold.cell(actor).map(AnyCell::sequence) == Some(*sequence);
+        if !self.0.get(&actor).is_some_and(reached) {
+            return Vec::new();
+        }
+        let cell = self.0.remove(&actor).map(|(_, bytes)| (actor, bytes));
+        differing("live state", cell.as_slice(), fold)
+    }
+
+    /// What knows more than the log tells.
+    fn left(self, fold: &Fold) -> Vec<Mismatch> {
+        let left = self.0.into_iter().filter(|(_, (sequence, _))| *sequence > 0);
+        differing("live state", &left.map(|(id, (_, bytes))| (id, bytes)).collect::<Vec<_>>(), fold)
+    }
 }
 
 fn differing(what: &str, cells: &[(ActorId, Vec<u8>)], fold: &Fold) -> Vec<Mismatch> {

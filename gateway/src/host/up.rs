@@ -22,6 +22,10 @@ const DETECT_EVERY: Duration = Duration::from_millis(100);
 /// How long connections may finish when the process stops.
 const DRAIN: Duration = Duration::from_secs(5);
 
+/// How often, and between which waits, it is looked whether what a killed predecessor held is free.
+const PREDECESSOR_TRIES: u32 = 40;
+const PREDECESSOR_LOOK_EVERY: Duration = Duration::from_millis(50);
+
 /// What `orrery up` can be told.
 #[derive(Clone, Debug)]
 pub struct UpOptions {
@@ -61,8 +65,8 @@ impl Control for Local {
     }
 }
 
-/// What runs once the site is up, until it stops or fails.
-pub type AfterStart = fn(Site, UpOptions) -> BoxFuture<'static, Result<(), String>>;
+/// What runs once the site is up. Where it fails, the process ends with this exit code; what is wrong was told.
+pub type AfterStart = fn(Site, UpOptions) -> BoxFuture<'static, Result<(), u8>>;
 
 /// Runs until a signal comes or the log cannot be written. Returns the exit code.
 pub fn up(options: UpOptions, router: fn(Site) -> axum::Router, after_start: AfterStart) -> u8 {
@@ -73,7 +77,7 @@ pub fn up(options: UpOptions, router: fn(Site) -> axum::Router, after_start: Aft
         })
     });
     match system.block_on(run(options, router, after_start)) {
-        Ok(()) => messages::api::EXIT_DONE,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("orrery: {error}");
             messages::api::EXIT_UNREACHABLE
@@ -81,7 +85,7 @@ pub fn up(options: UpOptions, router: fn(Site) -> axum::Router, after_start: Aft
     }
 }
 
-async fn run(options: UpOptions, router: fn(Site) -> axum::Router, after_start: AfterStart) -> Result<(), String> {
+async fn run(options: UpOptions, router: fn(Site) -> axum::Router, after_start: AfterStart) -> Result<u8, String> {
     if options.nats.is_some() {
         return Err("this build keeps bus and journal in the process; leave out --nats".into());
     }
@@ -107,36 +111,52 @@ async fn run(options: UpOptions, router: fn(Site) -> axum::Router, after_start: 
         }
     });
     let applying = tokio::spawn(after_start(site.clone(), options.clone()));
-    let failure = stopped(&site, applying).await;
+    let outcome = stopped(&site, applying).await;
     serving.shutdown(DRAIN).await;
     drop(written);
-    failure.map_or(Ok(()), Err)
+    outcome
 }
 
-/// Waits for a signal, a failure of the log, or a manifest that was refused.
-async fn stopped(site: &Site, applying: tokio::task::JoinHandle<Result<(), String>>) -> Option<String> {
+/// Waits for a signal, a failure of the log, or a manifest that was refused. Returns the exit code.
+async fn stopped(site: &Site, applying: tokio::task::JoinHandle<Result<(), u8>>) -> Result<u8, String> {
     let mut failure = site.inner.failure.subscribe();
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok()?;
-    let applied = async {
+    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+    let mut terminate = terminate.map_err(|error| format!("signals cannot be heard: {error}"))?;
+    let refused = async {
         match applying.await {
-            Ok(Err(error)) => error,
+            Ok(Err(code)) => code,
             _ => std::future::pending().await,
         }
     };
     tokio::select! {
-        _ = tokio::signal::ctrl_c() => None,
-        _ = terminate.recv() => None,
-        error = applied => Some(error),
-        failed = failure.wait_for(Option::is_some) => failed.ok().and_then(|why| why.clone()).map(|why| {
-            format!("stopped, because the log cannot be kept: {why}; workloads go on, and `orrery up` takes them over again")
-        }),
+        _ = tokio::signal::ctrl_c() => Ok(messages::api::EXIT_DONE),
+        _ = terminate.recv() => Ok(messages::api::EXIT_DONE),
+        code = refused => Ok(code),
+        failed = failure.wait_for(Option::is_some) => {
+            let why = failed.ok().and_then(|why| why.clone()).unwrap_or_default();
+            Err(format!(
+                "stopped, because the log cannot be kept: {why}; workloads go on, and `orrery up` takes them over again"
+            ))
+        }
     }
 }
 
+/// Listens. What a killed predecessor began to start may hold its sockets for a moment longer.
 async fn bind(address: SocketAddr, what: &str, flag: &str) -> Result<TcpListener, String> {
-    TcpListener::bind(address).await.map_err(|error| {
-        format!("{what} cannot listen on {address}: {error}; stop what is there or give another {flag}")
-    })
+    let mut tries = PREDECESSOR_TRIES;
+    loop {
+        match TcpListener::bind(address).await {
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && tries > 0 => {
+                tries -= 1;
+                tokio::time::sleep(PREDECESSOR_LOOK_EVERY).await;
+            }
+            bound => {
+                return bound.map_err(|error| {
+                    format!("{what} cannot listen on {address}: {error}; stop what is there or give another {flag}")
+                });
+            }
+        }
+    }
 }
 
 fn tokens(options: &UpOptions) -> Result<TokenBook, String> {
