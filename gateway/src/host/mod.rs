@@ -7,6 +7,7 @@ mod shell;
 mod up;
 mod writer;
 
+pub use files::FileDisk;
 pub use open::verify_offline;
 pub use up::{UpOptions, up};
 
