@@ -105,3 +105,32 @@ pub fn read<D: Disk>(
     walked.map_err(|error| error.to_string())?;
     trouble.map_or(Ok(()), Err)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::population::JobLife;
+    use actors::fold::Fold;
+
+    #[test]
+    fn what_was_committed_is_there_when_the_log_is_opened_again() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut log = Log::begin(directory.path()).expect("an empty directory");
+        for number in 0..50 {
+            let life = JobLife::new(number, 2);
+            for envelope in life.bring_up() {
+                log.deliver(life.id(), &envelope).expect("a job");
+            }
+        }
+        log.commit().expect("written");
+        drop(log);
+        let mut fold = Fold::default();
+        let mut journal = open(directory.path()).expect("a sound journal");
+        read(&mut journal, |position, bytes| {
+            let (_, entries) = frame::decode(bytes).map_err(|error| error.to_string())?;
+            entries.iter().try_for_each(|entry| fold.apply(entry, position)).map_err(|error| error.to_string())
+        })
+        .expect("every entry follows");
+        assert_eq!((fold.entries(), fold.jobs().filter(|(_, job)| job.healthy() == 2).count()), (250, 50));
+    }
+}
