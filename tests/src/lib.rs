@@ -1,7 +1,9 @@
 //! A whole system under test: the real `orrery` binary, real processes, on ports and in a directory of its own.
 
+mod load;
 mod workload;
 
+pub use load::{Load, Visit};
 pub use workload::Workload;
 
 use serde_json::Value;
