@@ -1,6 +1,8 @@
 //! What came of a run: what was violated, what was counted, and the hash by which two runs are compared.
 
+use crate::plan::hexadecimal;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// What came of a run.
@@ -29,6 +31,12 @@ impl Verdict {
     pub const fn passed(&self) -> bool {
         self.violations.is_empty()
     }
+}
+
+/// The SHA-256 over the hashes of many runs, in their order.
+pub fn hash_of_hashes<'a>(hashes: impl Iterator<Item = &'a str>) -> String {
+    let hash = hashes.fold(Sha256::new(), |hash, each| hash.chain_update(each.as_bytes()));
+    hexadecimal(&hash.finalize())
 }
 
 /// Something that must never be, and was.
@@ -82,6 +90,8 @@ pub enum Invariant {
     Answered,
     /// A turn taken again gives the same entry.
     Retaken,
+    /// A plan run again gives the same verdict.
+    Repeats,
 }
 
 /// What was counted in a run.

@@ -152,6 +152,9 @@ pub(super) enum Command {
         #[arg(long, value_name = "DIR", default_value = "orrery-data")]
         data: PathBuf,
     },
+    /// Try the same actors in made-up worlds, on a virtual clock, with everything that can go wrong
+    #[command(subcommand)]
+    Sim(SimCommand),
     /// Say what is wrong with this installation, and what to do
     #[command(after_help = "Example:\n  orrery doctor")]
     Doctor {
@@ -311,6 +314,42 @@ pub(super) struct Rolling {
     #[arg(long)]
     pub revision: Option<u32>,
 }
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SimCommand {
+    /// Run seeds of scenarios, each twice, and say what was violated
+    #[command(after_help = "Examples:\n  orrery sim run\n  orrery sim run partitions everything --seeds 2000\n  \
+                      orrery sim run mine.toml --from 17 --seeds 1 --trace\n\n\
+                      Exits with 1 when a seed failed, 2 when a scenario makes no sense, 3 when it cannot be read.")]
+    Run(SimRun),
+    /// Show the scenarios that come with Orrery
+    List,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SimRun {
+    /// Files, or names from `orrery sim list` [default: all of those]
+    #[arg(value_name = "SCENARIO")]
+    pub scenarios: Vec<String>,
+    /// How many seeds of each scenario [default: 100, or 1 with --trace]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=SEEDS_MAX))]
+    pub seeds: Option<u64>,
+    /// The first seed
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    pub from: u64,
+    /// How many seeds at a time [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
+    /// Run each seed once, and leave out the comparison with a second run
+    #[arg(long)]
+    pub once: bool,
+    /// Show a line for everything that happens; for one seed
+    #[arg(long)]
+    pub trace: bool,
+}
+
+/// More seeds than this are several commands.
+const SEEDS_MAX: u64 = 10_000_000;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PolicyCommand {

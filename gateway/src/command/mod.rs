@@ -15,6 +15,7 @@ mod machine;
 mod output;
 mod replay;
 mod show;
+mod sim;
 mod status;
 mod up;
 
@@ -43,6 +44,7 @@ pub fn run() -> i32 {
             show.text(&String::from_utf8_lossy(&text));
             Ok(EXIT_DONE)
         }
+        Command::Sim(command) => sim::sim(show, &command),
         command => match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime.block_on(dispatch(command, &arguments.asking, show)),
             Err(error) => Err(Fault::Unreachable(format!("the runtime cannot start: {error}"))),
@@ -61,7 +63,7 @@ pub fn run() -> i32 {
 async fn dispatch(command: Command, asking: &arguments::Asking, show: Show) -> Result<u8, Fault> {
     let client = Client::new(&asking.api, asking.realm.clone())?;
     match command {
-        Command::Up(_) | Command::Completions { .. } => return Ok(EXIT_UNREACHABLE),
+        Command::Up(_) | Command::Sim(_) | Command::Completions { .. } => return Ok(EXIT_UNREACHABLE),
         Command::Agent { join, data, node } => {
             agent::agent(&join, show, &data, &node).await?;
         }

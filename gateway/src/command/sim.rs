@@ -1,0 +1,116 @@
+//! `sim`: scenarios tried in made-up worlds. Seeds are run in `sim/seeds.rs`, and told of in `sim/report.rs`.
+
+mod report;
+mod seeds;
+
+use super::arguments::{SimCommand, SimRun};
+use super::fault::Fault;
+use super::show::{Show, table};
+use messages::api::{EXIT_DONE, EXIT_REFUSED};
+use report::Report;
+use seeds::Seeds;
+use serde::Serialize;
+use simulator::scenario::{self, Scenario};
+use std::io::Read;
+
+/// How many seeds are run when nothing is said.
+const SEEDS: u64 = 100;
+/// A longer file is no scenario, in bytes.
+const SCENARIO_BYTES_MAX: u64 = 4 << 20;
+/// A name this much like another may have been meant.
+const MEANT_MIN: f64 = 0.7;
+
+/// `orrery sim`
+pub(super) fn sim(show: Show, command: &SimCommand) -> Result<u8, Fault> {
+    match command {
+        SimCommand::List => list(show),
+        SimCommand::Run(run) => self::run(show, run),
+    }
+}
+
+/// A scenario in the list.
+#[derive(Serialize)]
+struct Listed {
+    name: String,
+    about: String,
+}
+
+fn list(show: Show) -> Result<u8, Fault> {
+    let listed = |(name, text): &(&str, &str)| {
+        let Scenario { name, about, .. } = read(text, name)?;
+        Ok(Listed { name, about })
+    };
+    let listed: Vec<Listed> = scenario::OWN.iter().map(listed).collect::<Result<_, Fault>>()?;
+    show.answer(&listed, |listed| {
+        let rows: Vec<_> = listed.iter().map(|one| vec![one.name.clone(), one.about.clone()]).collect();
+        table(&["SCENARIO", "WHAT GOES ON"], &rows)
+    });
+    Ok(EXIT_DONE)
+}
+
+fn run(show: Show, run: &SimRun) -> Result<u8, Fault> {
+    let count = run.seeds.unwrap_or(if run.trace { 1 } else { SEEDS });
+    if run.trace && count != 1 {
+        return Err(Fault::Misuse("--trace shows one seed: say which with --from, and leave out --seeds".into()));
+    }
+    if run.from.checked_add(count).is_none() {
+        return Err(Fault::Misuse(format!("there are no {count} seeds from {} on", run.from)));
+    }
+    let names: Vec<&str> = match run.scenarios.as_slice() {
+        [] => scenario::OWN.iter().map(|(name, _)| *name).collect(),
+        names => names.iter().map(String::as_str).collect(),
+    };
+    // All are read before the first is run, which may take long.
+    let scenarios: Vec<_> =
+        names.into_iter().map(|name| load(name).map(|scenario| (name, scenario))).collect::<Result<_, Fault>>()?;
+    let seeds = Seeds { from: run.from, count, jobs: run.jobs, twice: !run.once, trace: run.trace };
+    let mut reports = Vec::new();
+    for (name, scenario) in &scenarios {
+        let report = Report::of(name, scenario, &seeds, seeds.run(scenario, show));
+        if show.json {
+            report.line(show);
+        }
+        reports.push(report);
+    }
+    if !show.json {
+        show.text(&report::text(&reports));
+    }
+    Ok(if reports.iter().all(Report::passed) { EXIT_DONE } else { EXIT_REFUSED })
+}
+
+/// The scenario of this name, or in this file.
+fn load(name: &str) -> Result<Scenario, Fault> {
+    if let Some(text) = scenario::own(name) {
+        return read(text, name);
+    }
+    let file = std::path::Path::new(name);
+    let is_name = !file.exists() && !name.contains('/') && !name.contains('.');
+    if is_name {
+        return Err(Fault::Misuse(format!("there is no scenario {name:?}{}", meant(name))));
+    }
+    let unreadable = |why: String| Fault::Unreachable(format!("cannot read {name}: {why}"));
+    let mut text = String::new();
+    let open = std::fs::File::open(file).map_err(|error| unreadable(error.to_string()))?;
+    open.take(SCENARIO_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| unreadable(error.to_string()))?;
+    if text.len() as u64 > SCENARIO_BYTES_MAX {
+        return Err(unreadable(format!("it is longer than {SCENARIO_BYTES_MAX} bytes")));
+    }
+    read(&text, name)
+}
+
+fn read(text: &str, name: &str) -> Result<Scenario, Fault> {
+    scenario::read(text, name).map_err(|faults| {
+        let lines: String = faults.iter().map(|fault| format!("\n  {fault}")).collect();
+        Fault::Misuse(format!("the scenario {name} makes no sense{lines}"))
+    })
+}
+
+/// What was probably meant, or where to look.
+fn meant(name: &str) -> String {
+    let alike = |known: &str| strsim::jaro_winkler(name, known);
+    let nearest = scenario::OWN.iter().map(|(known, _)| *known).max_by(|one, other| alike(one).total_cmp(&alike(other)));
+    match nearest.filter(|nearest| alike(nearest) >= MEANT_MIN) {
+        Some(nearest) => format!("; did you mean {nearest:?}?"),
+        None => ": give a file, or a name from `orrery sim list`".into(),
+    }
+}
