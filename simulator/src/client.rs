@@ -33,6 +33,7 @@ struct Client {
     attempt: u32,
     anew: u32,
     request: Option<Request>,
+    given: u64,
 }
 
 /// The id of a command given for the `anew`-th time; who waits for its answer has the same.
@@ -76,6 +77,9 @@ impl Clients {
             return;
         }
         client.attempt += 1;
+        if attempt == 0 {
+            client.given = cx.now();
+        }
         let plan = std::sync::Arc::clone(&cx.plan);
         let request = client.request.get_or_insert_with(|| bound(&plan, &plan.operations[operation], cx)).clone();
         let realm = realm_of(&plan, &request);
@@ -113,9 +117,14 @@ impl Clients {
         client.waits = false;
         cx.statistics.answers += 1;
         cx.note(&format!("client-{number}"), || format!("{} is answered: {outcome:?}", request.action()));
-        cx.oracle.answered(&request, outcome);
+        cx.oracle.answered(&request, outcome, client.given, cx.now());
+        let refused = cx.plan.operations[operation].refused;
+        if refused && outcome.is_ok() {
+            let message = format!("client {number} gave {}", request.action());
+            cx.violate(Invariant::Refused, "a command is done that must be refused", message);
+        }
         client.anew += 1;
-        let again = outcome.as_ref().is_err_and(passes) && client.anew % (ANEW_MAX + 1) != 0;
+        let again = !refused && outcome.as_ref().is_err_and(passes) && client.anew % (ANEW_MAX + 1) != 0;
         if again {
             cx.mark("command-refused");
             self.arrange(number, ANEW_AFTER_US, cx);

@@ -165,6 +165,9 @@ impl Control {
 
     /// A message for an actor.
     pub fn deliver(&mut self, envelope: &Envelope, cx: &mut Context) {
+        if let (Address::Agent(node), true) = (envelope.from, self.process.is_some()) {
+            cx.oracle.heard(node, cx.now());
+        }
         self.with(cx, |process, cx, generation| {
             process.deliver(envelope, cx);
             process.arrange_tick(generation, cx);
@@ -174,6 +177,7 @@ impl Control {
     /// A sign of life.
     pub fn hear_beat(&mut self, node: NodeId, beat: Beat, cx: &mut Context) {
         let Some(process) = &mut self.process else { return };
+        cx.oracle.heard(node, cx.now());
         let order = process.detector.beat(node, beat, cx.host_now());
         let envelope = cx.envelope(Address::Host, Address::Agent(node), Principal::system(), Body::Agent(order));
         cx.send(envelope, 0);

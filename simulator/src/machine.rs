@@ -3,6 +3,7 @@
 use crate::oracle::Runs;
 use crate::plan::MachinePlan;
 use crate::process::{Process, Stage};
+use crate::verdict::Invariant;
 use crate::world::Event;
 use crate::world::clock::Clock;
 use crate::world::context::Context;
@@ -260,7 +261,12 @@ impl Machine {
                         cx.oracle.ended(self.index, instance);
                     }
                 }
-                Output::RenewLease { until } => self.renew(until, cx),
+                Output::RenewLease { until } => {
+                    if let Some(message) = cx.oracle.check_lease(self.node, self.when(until)) {
+                        cx.violate(Invariant::Lease, "a lease outlasts what the control plane waits", message);
+                    }
+                    self.renew(until, cx);
+                }
             }
         }
         let Some(deadline) = self.agent.as_ref().and_then(|agent| agent.reconciler.deadline()) else { return };

@@ -74,6 +74,8 @@ pub struct Operation {
     pub client: u32,
     /// The command.
     pub request: Request,
+    /// Whether the right answer is a refusal.
+    pub refused: bool,
 }
 
 /// Something that goes wrong for a while.

@@ -92,6 +92,18 @@ pub enum Invariant {
     Retaken,
     /// A plan run again gives the same verdict.
     Repeats,
+    /// An actor takes a message in at most once, and versions of what it is told only grow.
+    Once,
+    /// A node is asked to run only what was claimed and allowed there.
+    Claims,
+    /// An instance is stopped only when no route leads to it any more.
+    Withdrawn,
+    /// What breaks a rule is refused.
+    Refused,
+    /// A machine's lease ends before the control plane may give the machine up.
+    Lease,
+    /// What must be near something else is.
+    Near,
 }
 
 /// What was counted in a run.

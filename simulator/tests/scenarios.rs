@@ -8,6 +8,20 @@ fn scenario_of(name: &str) -> Scenario {
         .unwrap_or_else(|faults| panic!("{}", faults.iter().map(|fault| format!("{fault}\n")).collect::<String>()))
 }
 
+/// Seeds that once found a bug, and what it was.
+const FOUND: &[(&str, u64, &str)] = &[
+    ("tight", 0, "a scheduler that placed one instance left the retry of the next in the past"),
+    ("everything", 107, "the oracle took two commands that overlapped in the order of their answers"),
+];
+
+#[test]
+fn what_once_failed_passes() {
+    for (name, seed, bug) in FOUND {
+        let verdict = simulator::run(&simulator::plan(&scenario_of(name), *seed));
+        assert!(verdict.passed(), "seed {seed} of {name}, where {bug}: {:#?}", verdict.violations);
+    }
+}
+
 fn passes(name: &str) {
     let scenario = scenario_of(name);
     for seed in 0..30 {
@@ -40,4 +54,5 @@ scenarios! {
     operators_pass: "operators",
     exclusive_passes: "exclusive",
     everything_passes: "everything",
+    tight_passes: "tight",
 }

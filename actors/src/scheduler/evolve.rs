@@ -6,7 +6,10 @@ use crate::cedar::Compiled;
 use messages::id::{InstanceId, JobId};
 use messages::reason::Reason;
 use messages::scheduler::{Ask, Event, Unplaceable};
-use messages::time::Timestamp;
+use messages::time::{Span, Timestamp};
+
+/// The next turn, and not the one that is taken now: a turn leaves no deadline behind that has passed already.
+const NEXT_TURN: Span = Span(1);
 
 impl Scheduler {
     pub(super) fn fold(&mut self, event: &Event, at: Timestamp) {
@@ -59,7 +62,7 @@ impl Scheduler {
                 self.wait(reservation.job, &reservation.ask, None, refused);
                 self.retry_all(at);
             }
-            Event::Retried { next } => self.retry = next.map(|number| (at, number)),
+            Event::Retried { next } => self.retry = next.map(|number| (at.after(NEXT_TURN), number)),
             Event::RulesSet { realm, version, mode, text } => {
                 let rules = Rules { version: *version, mode: *mode, text: text.clone(), compiled: Compiled::default() };
                 self.rules.insert(realm.clone(), rules);
@@ -90,7 +93,7 @@ impl Scheduler {
     /// Tries all that wait again as soon as may be.
     fn retry_all(&mut self, at: Timestamp) {
         if !self.waiting.is_empty() {
-            self.retry = Some((at, 0));
+            self.retry = Some((at.after(NEXT_TURN), 0));
         }
     }
 

@@ -46,6 +46,7 @@ impl Story {
     pub(super) fn settle(&mut self) -> Sends {
         let mut sends = Vec::new();
         for _ in 0..1_000 {
+            self.now = self.now.after(Span(1));
             match self.cell.wake(self.now) {
                 Some(outcome) => sends.extend(self.keep(outcome)),
                 None => return sends,

@@ -108,7 +108,8 @@ fn read(text: &str, name: &str) -> Result<Scenario, Fault> {
 /// What was probably meant, or where to look.
 fn meant(name: &str) -> String {
     let alike = |known: &str| strsim::jaro_winkler(name, known);
-    let nearest = scenario::OWN.iter().map(|(known, _)| *known).max_by(|one, other| alike(one).total_cmp(&alike(other)));
+    let nearest =
+        scenario::OWN.iter().map(|(known, _)| *known).max_by(|one, other| alike(one).total_cmp(&alike(other)));
     match nearest.filter(|nearest| alike(nearest) >= MEANT_MIN) {
         Some(nearest) => format!("; did you mean {nearest:?}?"),
         None => ": give a file, or a name from `orrery sim list`".into(),

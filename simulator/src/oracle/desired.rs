@@ -4,7 +4,7 @@ use super::Runs;
 use crate::plan::Plan;
 use actors::fold::Fold;
 use messages::id::JobId;
-use messages::manifest::Workload;
+use messages::manifest::{Affinity, Level, Workload};
 use messages::policy::Request;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,26 +16,31 @@ pub(super) struct Desired {
     newest_wins: bool,
     jobs: BTreeMap<String, Expected>,
     empty: BTreeSet<String>,
+    racks: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Expected {
-    instances: u32,
+    /// When a command was first given, when it was answered, and how many instances it wants.
+    counts: Vec<(u64, u64, u32)>,
     workloads: Vec<Workload>,
+    near: Vec<Affinity>,
 }
 
 impl Desired {
     pub(super) fn new(plan: &Plan) -> Self {
+        let machines = plan.machines.iter();
         Self {
             realm: plan.realm.clone(),
             newest_wins: plan.faults.is_empty(),
             jobs: BTreeMap::new(),
             empty: BTreeSet::new(),
+            racks: machines.map(|machine| (machine.spec.name.clone(), machine.spec.rack.clone())).collect(),
         }
     }
 
     /// A command was answered.
-    pub(super) fn answered(&mut self, request: &Request, done: bool) {
+    pub(super) fn answered(&mut self, request: &Request, done: bool, given: u64, now: u64) {
         if !done {
             return;
         }
@@ -43,13 +48,14 @@ impl Desired {
             Request::Apply { manifest } => {
                 for (name, spec) in &manifest.jobs {
                     let expected = self.jobs.entry(name.clone()).or_default();
-                    expected.instances = spec.instances;
+                    expected.counts.push((given, now, spec.instances));
+                    expected.near = spec.place.near.iter().filter(|near| near.hard).cloned().collect();
                     expected.workloads.retain(|workload| *workload != spec.workload);
                     expected.workloads.push(spec.workload.clone());
                 }
             }
-            Request::Scale { job, instances } => self.scale(job, *instances),
-            Request::Stop { job } => self.scale(job, 0),
+            Request::Scale { job, instances } => self.scale(job, (given, now, *instances)),
+            Request::Stop { job } => self.scale(job, (given, now, 0)),
             Request::Drain { node } => {
                 self.empty.insert(node.clone());
             }
@@ -61,9 +67,9 @@ impl Desired {
         }
     }
 
-    fn scale(&mut self, job: &str, instances: u32) {
+    fn scale(&mut self, job: &str, count: (u64, u64, u32)) {
         if let Some(expected) = self.jobs.get_mut(job) {
-            expected.instances = instances;
+            expected.counts.push(count);
         }
     }
 
@@ -87,18 +93,44 @@ impl Desired {
         }
         for (name, expected) in &self.jobs {
             let runs = running.get(name).map_or(&[][..], Vec::as_slice);
-            if runs.len() as u64 != u64::from(expected.instances) {
+            let wanted = expected.wanted();
+            if !wanted.iter().any(|count| runs.len() as u64 == u64::from(*count)) {
                 let state = state_of(fold, JobId::named(&self.realm, name));
-                let message = format!("{name}: {} run, {} are wanted; {state}", runs.len(), expected.instances);
+                let message = format!("{name}: {} run, {wanted:?} are wanted; {state}", runs.len());
                 wrong.push(("another number runs than is wanted", message));
             }
             wrong.extend(expected.check_revisions(name, runs, self.newest_wins));
         }
         wrong
     }
+
+    /// Who is not where it must be near something. Later its neighbour may have had to move, so this is only asked of
+    /// worlds in which nothing goes wrong.
+    pub(super) fn check_near(&self, truth: &[Runs]) -> Vec<String> {
+        let domain = |machine: &String, level: Level| match level {
+            Level::Node => machine.clone(),
+            Level::Rack => self.racks.get(machine).cloned().unwrap_or_default(),
+            Level::Site | Level::Region => String::new(),
+        };
+        let on = |name: &str, level: Level| -> BTreeSet<String> {
+            let job = JobId::named(&self.realm, name);
+            let runs = truth.iter().filter(|runs| runs.running.iter().any(|(assignment, _)| assignment.job == job));
+            runs.map(|runs| domain(&runs.machine, level)).collect()
+        };
+        let near = self.jobs.iter().flat_map(|(name, expected)| expected.near.iter().map(move |near| (name, near)));
+        near.filter(|(name, near)| !on(name, near.within).is_subset(&on(&near.job, near.within)))
+            .map(|(name, near)| format!("{name} is not within a {:?} of {}", near.within, near.job))
+            .collect()
+    }
 }
 
 impl Expected {
+    /// How many may be wanted: commands that were under way at the same time may have taken effect in any order.
+    fn wanted(&self) -> BTreeSet<u32> {
+        let latest = self.counts.iter().map(|(given, _, _)| *given).max().unwrap_or_default();
+        self.counts.iter().filter(|(_, answered, _)| *answered >= latest).map(|(_, _, count)| *count).collect()
+    }
+
     fn check_revisions(&self, name: &str, runs: &[&Workload], newest_wins: bool) -> Option<(&'static str, String)> {
         let first = runs.first()?;
         if runs.iter().any(|workload| workload != first) {

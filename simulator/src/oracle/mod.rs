@@ -2,8 +2,10 @@
 
 mod desired;
 mod durable;
+mod given;
 mod rollouts;
 mod truth;
+mod turns;
 
 pub use truth::Runs;
 
@@ -16,12 +18,14 @@ use durable::Durable;
 use messages::agent::Assignment;
 use messages::entry::Entry;
 use messages::envelope::{Envelope, MessageId};
-use messages::id::{ActorId, InstanceId};
+use messages::id::{ActorId, InstanceId, NodeId};
+use messages::node::LeaseTerms;
 use messages::policy::{Answer, Request};
 use messages::reason::Refusal;
 use rollouts::Rollouts;
 use std::collections::BTreeMap;
 use truth::Truth;
+use turns::Turns;
 
 /// After so many violations nothing more is learned.
 const VIOLATIONS_MAX: usize = 4;
@@ -37,7 +41,9 @@ pub struct Oracle {
     truth: Truth,
     desired: Desired,
     rollouts: Rollouts,
+    turns: Turns,
     epochs: BTreeMap<ActorId, (u64, u64)>,
+    heard: BTreeMap<NodeId, u64>,
     last_entry: Option<(u64, String)>,
     marks: Vec<&'static str>,
     violations: Vec<Violation>,
@@ -52,7 +58,9 @@ impl Oracle {
             truth: Truth::new(plan),
             desired: Desired::new(plan),
             rollouts: Rollouts::default(),
+            turns: Turns::new(plan),
             epochs: BTreeMap::new(),
+            heard: BTreeMap::new(),
             last_entry: None,
             marks: Vec::new(),
             violations: Vec::new(),
@@ -122,7 +130,8 @@ impl Oracle {
                 }
             }
         }
-        self.rollouts.see(entry, findings);
+        self.rollouts.see(entry, &self.fold, findings);
+        self.turns.see(entry, &self.fold, findings);
     }
 
     /// What is wrong with something that leaves now.
@@ -132,9 +141,23 @@ impl Oracle {
         (sequence > durable).then(|| format!("{by} says what its entry {sequence} says; entry {durable} is durable"))
     }
 
+    /// The control plane has heard of a node's agent.
+    pub fn heard(&mut self, node: NodeId, now: u64) {
+        self.heard.insert(node, now);
+    }
+
+    /// What is wrong with a lease until then: after the last that was heard, the control plane waits so long at least.
+    pub fn check_lease(&self, node: NodeId, until: u64) -> Option<String> {
+        let LeaseTerms { lease, margin, .. } = LeaseTerms::STANDARD;
+        let latest = self.heard.get(&node)? + lease.0 + margin.0;
+        (until > latest).then(|| format!("the lease lasts until {until}us, {latest}us would be right"))
+    }
+
     /// A workload is started on a machine.
     pub fn started(&mut self, machine: usize, assignment: &Assignment) -> Vec<Finding> {
-        self.truth.started(machine, assignment)
+        let mut findings = self.truth.started(machine, assignment);
+        findings.extend(self.turns.started(assignment));
+        findings
     }
 
     /// It is gone.
@@ -142,14 +165,19 @@ impl Oracle {
         self.truth.ended(machine, instance);
     }
 
-    /// A command was answered.
-    pub fn answered(&mut self, request: &Request, outcome: &Result<Answer, Refusal>) {
-        self.desired.answered(request, outcome.is_ok());
+    /// A command that was first given at `given` was answered.
+    pub fn answered(&mut self, request: &Request, outcome: &Result<Answer, Refusal>, given: u64, now: u64) {
+        self.desired.answered(request, outcome.is_ok(), given, now);
     }
 
     /// A client waits for the answer to a command no longer.
     pub fn check_converged(&self, truth: &[Runs]) -> Vec<(&'static str, String)> {
         self.desired.check(truth, &self.fold)
+    }
+
+    /// Who is far from what it must be near.
+    pub fn check_near(&self, truth: &[Runs]) -> Vec<String> {
+        self.desired.check_near(truth)
     }
 
     /// An entry that was recorded after `since`.

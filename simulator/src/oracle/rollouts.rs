@@ -2,6 +2,7 @@
 
 use super::Finding;
 use crate::verdict::Invariant;
+use actors::fold::Fold;
 use messages::agent::Observation;
 use messages::entry::{Entry, Record};
 use messages::envelope::Body;
@@ -23,6 +24,8 @@ struct JobSeen {
     desired: u32,
     minimum: Option<u32>,
     exclusive: bool,
+    /// Whether it was ever scaled.
+    scaled: bool,
     healthy: BTreeSet<InstanceId>,
     /// Instances that are out of service, whatever is still seen of them.
     going: BTreeSet<InstanceId>,
@@ -32,6 +35,10 @@ struct JobSeen {
     rolled_back: BTreeSet<InstanceId>,
     /// Instances that no node can take.
     unplaceable: BTreeSet<InstanceId>,
+    /// The revision of each instance.
+    revisions: BTreeMap<InstanceId, u32>,
+    /// The instances of each revision that were ever healthy.
+    ever_healthy: BTreeMap<u32, BTreeSet<InstanceId>>,
     /// The most traffic that each revision was ever allowed since its rollout began.
     allowed: BTreeMap<u32, u32>,
 }
@@ -41,15 +48,19 @@ struct RolloutSeen {
     job: ActorId,
     from: u32,
     to: u32,
+    desired: u32,
     spec: RolloutSpec,
 }
 
 impl Rollouts {
     /// An entry was committed.
-    pub(super) fn see(&mut self, entry: &Entry, findings: &mut Vec<Finding>) {
+    pub(super) fn see(&mut self, entry: &Entry, fold: &Fold, findings: &mut Vec<Finding>) {
         match entry {
             Entry::Job(record) => self.see_job(record, findings),
-            Entry::Rollout(record) => self.see_rollout(record, findings),
+            Entry::Rollout(record) => {
+                self.see_rollout(record, findings);
+                self.check_evidence(record, fold, findings);
+            }
             Entry::Route(record) => self.see_route(record, findings),
             Entry::Node(_) | Entry::Scheduler(_) | Entry::Policy(_) => {}
         }
@@ -65,8 +76,9 @@ impl Rollouts {
 
     fn see_rollout(&mut self, record: &Record<rollout::Message, rollout::Event>, findings: &mut Vec<Finding>) {
         let id = RolloutId(record.head.actor.id);
-        if let rollout::Message::Begin { job, from, to, spec, .. } = &record.input {
-            let seen = RolloutSeen { job: (*job).into(), from: *from, to: *to, spec: spec.clone() };
+        if let rollout::Message::Begin { job, from, to, spec, desired, .. } = &record.input {
+            let job = (*job).into();
+            let seen = RolloutSeen { job, from: *from, to: *to, desired: *desired, spec: spec.clone() };
             self.rollouts.entry(id).or_insert(seen);
         }
         let Some(rollout) = self.rollouts.get(&id) else { return };
@@ -89,6 +101,42 @@ impl Rollouts {
             seen.allowed.insert(rollout.from, 100);
             if let Some(revision) = settled {
                 seen.allowed.insert(*revision, 100);
+            }
+        }
+    }
+
+    /// A new revision gets traffic, and the old one gives up instances, only for what was seen healthy of the new.
+    /// Where the number of instances has changed on the way, shares of it are no measure, and nothing is checked.
+    fn check_evidence(
+        &self,
+        record: &Record<rollout::Message, rollout::Event>,
+        fold: &Fold,
+        findings: &mut Vec<Finding>,
+    ) {
+        let id = record.head.actor;
+        let Some(begun) = self.rollouts.get(&RolloutId(id.id)) else { return };
+        let Some((_, state)) = fold.rollouts().find(|(actor, _)| *actor == id) else { return };
+        let Some(job) = self.jobs.get(&begun.job) else { return };
+        if state.desired != begun.desired || job.scaled || state.promoted || state.exclusive {
+            return;
+        }
+        let seen = job.ever_healthy.get(&begun.to).map_or(0, |ever| ever.len() as u64);
+        let minimum = u64::from(begun.spec.min_healthy.unwrap_or(begun.desired).min(begun.desired));
+        for (_, body) in &record.head.sends {
+            let Body::Job(job::Message::Targets { counts, weights, settled: None, .. }) = body else { continue };
+            let of = |pairs: &[(u32, u32)], revision: u32| {
+                pairs.iter().find(|(known, _)| *known == revision).map_or(0, |(_, number)| u64::from(*number))
+            };
+            let weight = of(weights, begun.to);
+            let share = (u64::from(begun.desired) * weight).div_ceil(100);
+            if seen < share {
+                let message = format!("revision {} gets {weight}%, and {seen} were ever healthy", begun.to);
+                findings.push((Invariant::RolloutWeight, "a rollout gives traffic without evidence", message));
+            }
+            let left = of(counts, begun.from);
+            if left + seen < minimum {
+                let message = format!("{left} old ones and {seen} new ones are fewer than {minimum}");
+                findings.push((Invariant::RolloutMinimum, "a rollout gives up the old too early", message));
             }
         }
     }
@@ -116,11 +164,19 @@ impl JobSeen {
                 (self.desired, self.minimum) = (spec.instances, spec.rollout.min_healthy);
                 self.exclusive = spec.exclusive;
             }
-            E::Scaled { instances } => self.desired = *instances,
+            E::Scaled { instances } => (self.desired, self.scaled) = (*instances, true),
+            E::Wanted { instance, revision, .. } => {
+                self.revisions.insert(*instance, *revision);
+            }
             E::RolloutBegun { to, .. } => {
                 self.allowed.insert(*to, 0);
             }
             E::Observed { instance, observation, .. } => {
+                if observation.as_ref().is_some_and(Observation::healthy)
+                    && let Some(revision) = self.revisions.get(instance)
+                {
+                    self.ever_healthy.entry(*revision).or_default().insert(*instance);
+                }
                 let stays = !self.going.contains(instance);
                 if stays && observation.as_ref().is_some_and(Observation::healthy) {
                     self.healthy.insert(*instance);

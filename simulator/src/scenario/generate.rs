@@ -5,7 +5,7 @@ use crate::plan::{Fault, MachinePlan, Operation, Pace, Plan, Trouble};
 use crate::world::clock::{Clock, EPOCH_US};
 use crate::world::random::{Domain, Random};
 use messages::node::NodeSpec;
-use messages::policy::Request;
+use messages::policy::{Quota, Request};
 
 /// One seed in so many has every turn taken again at the end.
 const RETAKE_EVERY: u64 = 8;
@@ -95,7 +95,7 @@ impl Draws {
             let key = [8, row, time];
             let at = self.range(&key, doing.at);
             let request = self.request(scenario, &doing.action, [row, time], machines)?;
-            Some(Operation { at, client: doing.client, request })
+            Some(Operation { at, client: doing.client, request, refused: doing.refused })
         };
         (0..times).filter_map(make).collect()
     }
@@ -125,6 +125,13 @@ impl Draws {
             Action::Hold(job) => Request::Hold { job: job.clone(), revision: 0 },
             Action::Resume(job) => Request::Resume { job: job.clone(), revision: 0 },
             Action::Abort(job) => Request::Abort { job: job.clone(), revision: 0 },
+            Action::Policy(name, mode) => {
+                Request::SetPolicy { text: scenario.policies.get(name)?.clone(), mode: *mode }
+            }
+            Action::Quota(instances) => {
+                let quota = instances.map(|count| Quota { instances: Some(count), ..Quota::default() });
+                Request::SetQuota { quota }
+            }
         })
     }
 

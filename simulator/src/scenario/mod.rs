@@ -9,6 +9,7 @@ pub use own::{OWN, own};
 pub use read::{ScenarioFault, read};
 
 use messages::manifest::Manifest;
+use messages::policy::Mode;
 use messages::resources::Resources;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -61,6 +62,8 @@ pub struct Scenario {
     pub quiet: u64,
     /// The manifests that operations apply, by name.
     pub manifests: BTreeMap<String, Manifest>,
+    /// The policies that operations set, by name.
+    pub policies: BTreeMap<String, String>,
     /// What clients do.
     pub operations: Vec<Doing>,
     /// What goes wrong.
@@ -78,6 +81,8 @@ pub struct Doing {
     pub client: u32,
     /// What.
     pub action: Action,
+    /// Whether it must be refused.
+    pub refused: bool,
 }
 
 /// What a client does.
@@ -105,6 +110,10 @@ pub enum Action {
     Resume(String),
     /// Gives a job's rollout up.
     Abort(String),
+    /// Sets this policy.
+    Policy(String, Mode),
+    /// Lets the realm have so many instances; without a number, as many as it likes.
+    Quota(Option<u64>),
 }
 
 /// Something that goes wrong, some times.

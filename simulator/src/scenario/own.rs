@@ -18,6 +18,7 @@ own! {
     "operators",
     "exclusive",
     "everything",
+    "tight",
 }
 
 /// The text of the scenario of this name.

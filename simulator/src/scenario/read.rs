@@ -2,6 +2,7 @@
 
 use super::{Action, Doing, FAULTS, Going, Range, Scenario};
 use messages::manifest::{self, Format, Manifest};
+use messages::policy::Mode;
 use messages::quantity;
 use messages::resources::Resources;
 use std::collections::BTreeMap;
@@ -81,6 +82,12 @@ fn counts(text: &str) -> Option<Range> {
     range_of(text, |text| text.parse().ok())
 }
 
+fn mode_of(text: &str) -> Option<Mode> {
+    [("audit", Mode::Audit), ("shadow", Mode::Shadow), ("enforce", Mode::Enforce)]
+        .into_iter()
+        .find_map(|(name, mode)| (name == text).then_some(mode))
+}
+
 impl Reader<'_> {
     fn fault(&mut self, at: usize, message: String) {
         let before = self.text.get(..at).unwrap_or(self.text);
@@ -148,8 +155,9 @@ impl Reader<'_> {
         }
         let capacity = self.capacity(&mut table);
         let manifests = self.manifests(&mut table);
+        let policies = self.policies(&mut table);
         let operations = self.rows(&mut table, "do");
-        let operations = operations.into_iter().filter_map(|row| self.doing(row, &manifests)).collect();
+        let operations = operations.into_iter().filter_map(|row| self.doing(row, &manifests, &policies)).collect();
         let faults = self.rows(&mut table, "fault");
         let faults = faults.into_iter().filter_map(|row| self.going(row)).collect();
         let scenario = Scenario {
@@ -165,11 +173,12 @@ impl Reader<'_> {
             settle: self.time(&mut table, "settle", 60_000_000),
             quiet: self.time(&mut table, "quiet", 20_000_000),
             manifests,
+            policies,
             operations,
             faults,
         };
-        let known =
-            "name, about, machines, racks, capacity, drift_ppm, joins, swarm, heal, settle, quiet, manifest, do, fault";
+        let known = "name, about, machines, racks, capacity, drift_ppm, joins, swarm, heal, settle, quiet, manifest, policy, do, \
+             fault";
         self.rest(&table, known);
         Some(scenario)
     }
@@ -223,6 +232,20 @@ impl Reader<'_> {
         manifests
     }
 
+    fn policies(&mut self, table: &mut Table<'_>) -> BTreeMap<String, String> {
+        let Some(mut value) = table.remove("policy") else { return BTreeMap::new() };
+        let Some(inner) = self.table(&mut value, "a table of policies") else { return BTreeMap::new() };
+        let mut policies = BTreeMap::new();
+        for (key, mut value) in inner {
+            let at = value.span.start;
+            match value.take() {
+                ValueInner::String(text) => drop(policies.insert(key.name.into_owned(), text.into_owned())),
+                _ => self.fault(at, format!("policy {} is not text; expected the text of a policy", key.name)),
+            }
+        }
+        policies
+    }
+
     fn rows<'v>(&mut self, table: &mut Table<'v>, key: &str) -> Vec<(usize, Table<'v>)> {
         let Some(mut value) = table.remove(key) else { return Vec::new() };
         let at = value.span.start;
@@ -237,24 +260,36 @@ impl Reader<'_> {
         rows.into_iter().filter_map(row).collect()
     }
 
-    fn doing(&mut self, row: (usize, Table<'_>), manifests: &BTreeMap<String, Manifest>) -> Option<Doing> {
+    fn doing(
+        &mut self,
+        row: (usize, Table<'_>),
+        manifests: &BTreeMap<String, Manifest>,
+        policies: &BTreeMap<String, String>,
+    ) -> Option<Doing> {
         let (at, mut table) = row;
         let when = self.times(&mut table, "at", Range::exactly(2_000_000));
         let times = self.counts(&mut table, "times", Range::exactly(1));
         let client = self.counts(&mut table, "client", Range::exactly(0)).low;
         let client = u32::try_from(client).unwrap_or(0);
+        let refused = self.parsed(&mut table, "refused", "true or false", |text| text.parse().ok()).unwrap_or(false);
         let action = self.action(&mut table);
-        self.rest(&table, "at, times, client, and one action");
+        self.rest(&table, "at, times, client, refused, and one action");
         if let Some(Action::Apply(names)) = &action {
             for name in names.iter().filter(|name| !manifests.contains_key(*name)) {
                 self.fault(at, format!("there is no manifest {name:?} here"));
             }
         }
+        if let Some(Action::Policy(name, _)) = &action
+            && !policies.contains_key(name)
+        {
+            self.fault(at, format!("there is no policy {name:?} here"));
+        }
         if action.is_none() {
-            let known = "apply, scale, restart, stop, cordon, uncordon, drain, promote, hold, resume, abort";
+            let known = "apply, scale, restart, stop, cordon, uncordon, drain, promote, hold, resume, abort, \
+                         policy, quota";
             self.fault(at, format!("an action is missing; expected one of {known}"));
         }
-        Some(Doing { at: when, times, client, action: action? })
+        Some(Doing { at: when, times, client, action: action?, refused })
     }
 
     fn action(&mut self, table: &mut Table<'_>) -> Option<Action> {
@@ -263,6 +298,14 @@ impl Reader<'_> {
         }
         if let Some(job) = self.text(table, "scale") {
             return Some(Action::Scale(job, self.counts(table, "instances", Range::new(0, 4))));
+        }
+        if let Some(name) = self.text(table, "policy") {
+            let mode = self.parsed(table, "mode", "audit, shadow or enforce", mode_of).unwrap_or_default();
+            return Some(Action::Policy(name, mode));
+        }
+        if table.contains_key("quota") {
+            let none_or_count = |text: &str| if text == "none" { Some(None) } else { text.parse().ok().map(Some) };
+            return self.parsed(table, "quota", "a number or \"none\"", none_or_count).map(Action::Quota);
         }
         let jobs: [Named<String>; 6] = [
             ("restart", Action::Restart),

@@ -195,6 +195,11 @@ impl Context {
         for (signature, message) in self.oracle.check_converged(truth) {
             self.violate(Invariant::Converges, signature, message);
         }
+        if self.plan.faults.is_empty() {
+            for message in self.oracle.check_near(truth) {
+                self.violate(Invariant::Near, "something is far from what it must be near", message);
+            }
+        }
     }
 
     /// Whether nothing was recorded at the end.

@@ -80,9 +80,7 @@ impl Seeds {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            progress.tell(|| {
-                format!("{}: {} of {} seeds, {failed} failed", scenario.name, verdicts.len(), self.count)
-            });
+            progress.tell(|| format!("{}: {} of {} seeds, {failed} failed", scenario.name, verdicts.len(), self.count));
         }
         progress.clear();
         verdicts
