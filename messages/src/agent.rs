@@ -52,6 +52,13 @@ pub enum Order {
         /// The report's number.
         report: u64,
     },
+    /// Somebody has an opinion of an instance's health. Volatile: who has one says it again.
+    Opinion {
+        /// The instance.
+        instance: InstanceId,
+        /// Well, or why not.
+        opinion: Result<(), String>,
+    },
 }
 
 /// One instance that a node has a claim for.

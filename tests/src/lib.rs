@@ -146,17 +146,28 @@ impl System {
         self.healthy("a") == 4 && self.healthy("b") == 2 && self.healthy("c") == 3
     }
 
-    /// A GET through the route, with a token or without: the status and the body.
+    /// Whether the node of the process takes work.
+    pub fn ready(&self) -> bool {
+        let nodes = self.json(&["status"]).unwrap_or_default()["nodes"].as_array().cloned().unwrap_or_default();
+        nodes.iter().any(|node| node["state"] == "ready")
+    }
+
+    /// A GET through the route of the shop, with a token or without: the status and the body.
     pub fn get(&self, token: Option<&str>) -> (u16, String) {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.ingress)).expect("the ingress listens");
+        self.visit("a.shop.test", "/", token)
+    }
+
+    /// A GET through a route.
+    pub fn visit(&self, host: &str, path: &str, token: Option<&str>) -> (u16, String) {
         let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
-        write!(stream, "GET / HTTP/1.1\r\nHost: a.shop.test\r\n{token}Connection: close\r\n\r\n")
-            .expect("it takes a request");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("it answers");
-        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-        let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_string()).unwrap_or_default();
-        (status, body)
+        exchange(self.ingress, &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{token}Connection: close\r\n\r\n"))
+    }
+
+    /// A POST of JSON to the API.
+    pub fn post(&self, path: &str, body: &str) -> (u16, String) {
+        let (host, length) = (format!("127.0.0.1:{}", self.api), body.len());
+        let head = format!("POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n");
+        exchange(self.api, &format!("{head}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"))
     }
 
     /// The processes of its workloads.
@@ -169,6 +180,17 @@ impl System {
         let workloads = self.workloads().into_iter().filter(|workload| workload.program.ends_with(program));
         workloads.map(|workload| workload.pid).collect()
     }
+}
+
+/// A request and its answer: the status and the body.
+fn exchange(port: u16, request: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("somebody listens");
+    stream.write_all(request.as_bytes()).expect("it takes a request");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_string()).unwrap_or_default();
+    (status, body)
 }
 
 impl Default for System {

@@ -148,9 +148,7 @@ fn settled(system: &System) -> bool {
 /// Kills and starts it again, so many times, and looks each time.
 fn survive(system: &System, kills: u64, seed: u64) {
     system.up(&[]);
-    system.eventually("the node has joined", |system| {
-        system.json(&["status"]).unwrap_or_default().to_string().contains("ready")
-    });
+    system.eventually("the node has joined", System::ready);
     let applied = system.orrery(&["apply", "examples/abc.toml"]);
     assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
     let desired = BTreeMap::from([("a", 4), ("b", 2), ("c", 3)]);

@@ -108,9 +108,7 @@ fn what_cannot_be_is_refused_at_once() {
     let path = system.data().join("too-big.toml");
     let text = "realm = \"shop\"\n[job.big]\nrun = [\"sleep\", \"60\"]\nresources = { memory = \"900GiB\" }\n";
     std::fs::write(&path, text).expect("a manifest can be written");
-    system.eventually("the node has joined", |system| {
-        system.json(&["status"]).unwrap_or_default().to_string().contains("ready")
-    });
+    system.eventually("the node has joined", System::ready);
     let refused = system.orrery(&["apply", &path.display().to_string()]);
     assert_eq!(refused.status.code(), Some(1));
     let said = String::from_utf8_lossy(&refused.stderr);

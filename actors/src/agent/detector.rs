@@ -78,7 +78,7 @@ impl Detector {
         match order {
             Order::Welcome { epoch, session, .. } => self.welcome(node, *session, *epoch, now),
             Order::SayHello => self.dismiss(node),
-            Order::BeatHeard { .. } | Order::Desired { .. } | Order::ReportHeard { .. } => {}
+            Order::BeatHeard { .. } | Order::Desired { .. } | Order::ReportHeard { .. } | Order::Opinion { .. } => {}
         }
     }
 

@@ -166,6 +166,8 @@ impl Reconciler {
             Order::SayHello => self.greet(),
             Order::Desired { epoch, version, assignments } => self.desire(epoch, version, assignments),
             Order::ReportHeard { report } => self.heard(report),
+            // Its health checks hear opinions, and tell what they make of them.
+            Order::Opinion { .. } => {}
         }
     }
 

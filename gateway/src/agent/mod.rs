@@ -97,6 +97,10 @@ impl<C: Control> Agent<C> {
             let wait = self.reconciler.deadline().map_or(Span::seconds(1), |due| due.since(clock::monotonic()));
             let input = tokio::select! {
                 order = ears.orders.recv() => match order {
+                    Some(Order::Opinion { instance, opinion }) => {
+                        self.opine(instance, opinion);
+                        None
+                    }
                     Some(order) => Some(Input::Order(order)),
                     None => return,
                 },
@@ -188,6 +192,12 @@ impl<C: Control> Agent<C> {
         }
         let ports: Vec<(String, u16)> = found.ports.clone().into_iter().collect();
         self.watch(&assignment, &ports).await;
+    }
+
+    fn opine(&self, instance: InstanceId, opinion: Result<(), String>) {
+        if let Some(monitor) = self.monitors.get(&instance) {
+            monitor.opine(opinion);
+        }
     }
 
     fn stop(&mut self, instance: InstanceId, grace: Span) {

@@ -59,8 +59,8 @@ async fn pass_on(site: &Site, id: Option<Uuid>, realm: String, request: Request)
     }
     let id = id.unwrap_or_else(Uuid::now_v7);
     match site.submit(id, operator(), realm, request).await {
-        Ok((answer, position)) => Ok(Json(Applied::new(position.0, answer))),
-        Err(SubmitFault::Refused(refusal)) => Err(Failure::from(refusal).into()),
+        Ok((answer, position)) => Ok(Json(Applied::new(position.0, id, answer))),
+        Err(SubmitFault::Refused(refusal)) => Err(Failure { trace: Some(id), ..refusal.into() }.into()),
         Err(SubmitFault::Silent) => {
             let message = format!("no answer in time; it may still be done, so ask again with the same id, {id}");
             Err(Failed::unavailable(Reason::Waiting, message))
@@ -68,6 +68,6 @@ async fn pass_on(site: &Site, id: Option<Uuid>, realm: String, request: Request)
     }
 }
 
-fn unreadable(rejection: JsonRejection) -> Failed {
+pub(super) fn unreadable(rejection: JsonRejection) -> Failed {
     Failed::invalid(rejection.body_text())
 }

@@ -39,6 +39,7 @@ pub(super) async fn openapi() -> Json<Value> {
             "/v1/log": { "get": operation("The log, an entry a line", &log, "application/x-ndjson") },
             "/v1/verify": { "get": read("Take the log again and compare", &[]) },
             "/v1/logs/{instance}": { "get": operation("What an instance wrote", &logs, "text/plain") },
+            "/v1/opinions/{instance}": { "post": command("Say how an instance is; heard where its health check is of the kind opinion", &[&instance]) },
             "/healthz": { "get": operation("Whether this process answers", &[], "text/plain") },
         },
     }))

@@ -8,6 +8,7 @@ mod description;
 mod failed;
 mod guard;
 mod log;
+mod opinions;
 mod output;
 mod reads;
 mod search;
@@ -15,6 +16,7 @@ mod search;
 pub use agents::Heard;
 pub use commands::{ApplyQuery, Submission};
 pub use guard::OPERATOR;
+pub use opinions::Opinion;
 
 use crate::host::Site;
 use axum::Router;
@@ -37,6 +39,7 @@ pub fn router(site: Site) -> Router {
         .route("/v1/log", get(log::log))
         .route("/v1/verify", get(reads::verify))
         .route("/v1/logs/{*instance}", get(output::output))
+        .route("/v1/opinions/{*instance}", post(opinions::opine))
         .route("/v1/agents/{name}/orders", get(agents::orders))
         .route("/v1/agents/{name}/say", post(agents::say))
         .route("/v1/agents/{name}/beat", post(agents::beat))

@@ -9,6 +9,9 @@ use messages::api::{JobStatus, NodeStatus, RolloutStatus, RouteStatus, Status};
 use messages::reason::Reason;
 use messages::time::Timestamp;
 
+/// The longest evidence in a table.
+const EVIDENCE_CHARS_MAX: usize = 120;
+
 /// `orrery status`
 pub(super) async fn status(client: &Client, show: Show, job: Option<String>, at: Option<String>) -> Result<(), Fault> {
     let job = match (job, client.realm_named()) {
@@ -133,11 +136,19 @@ pub(super) fn rollouts(rollouts: &[RolloutStatus]) -> String {
             format!("{}%", rollout.weight),
             ago(rollout.since),
             code(rollout.reason).to_owned(),
-            rollout.evidence.clone().unwrap_or_default(),
+            shortened(rollout.evidence.as_deref().unwrap_or_default()),
         ]
     };
     let rows: Vec<Vec<String>> = rollouts.iter().map(row).collect();
     table(&["ROLLOUT", "REVISION", "STATE", "STEP", "TRAFFIC", "SINCE", "REASON", "EVIDENCE"], &rows)
+}
+
+/// The beginning of a long text; `--json` has all of it.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(EVIDENCE_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 /// How long ago, in the unit that reads best.

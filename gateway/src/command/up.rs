@@ -138,7 +138,7 @@ async fn apply(site: &Site, show: Show, file: PathBuf, no_build: bool) -> Result
         let request = Request::Apply { manifest: manifest.clone() };
         match site.submit(id, principal.clone(), realm.clone(), request).await {
             Ok((answer, position)) => {
-                let applied = Applied::new(position.0, answer);
+                let applied = Applied::new(position.0, id, answer);
                 if show.json {
                     show.line(&applied)
                 } else {
@@ -146,7 +146,9 @@ async fn apply(site: &Site, show: Show, file: PathBuf, no_build: bool) -> Result
                 }
                 return Ok(());
             }
-            Err(SubmitFault::Refused(refusal)) => return Err(Fault::Refused(Failure::from(refusal))),
+            Err(SubmitFault::Refused(refusal)) => {
+                return Err(Fault::Refused(Failure { trace: Some(id), ..refusal.into() }));
+            }
             Err(SubmitFault::Silent) => {}
         }
     }

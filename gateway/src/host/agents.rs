@@ -4,7 +4,7 @@ use super::{Site, locked, up};
 use crate::proxy::Table;
 use actors::agent::Beat;
 use messages::agent::Order;
-use messages::id::NodeId;
+use messages::id::{InstanceId, NodeId};
 use messages::node::Message;
 use tokio::sync::{mpsc, watch};
 
@@ -27,6 +27,11 @@ impl Site {
     /// Hears a sign of life.
     pub fn hear_beat(&self, name: &str, beat: Beat) {
         self.beat(NodeId::named(name), beat);
+    }
+
+    /// Passes an opinion of an instance's health on to the agent that runs it. Whoever has one says it again.
+    pub fn opine(&self, node: NodeId, instance: InstanceId, opinion: Result<(), String>) {
+        self.to_agent(node, Order::Opinion { instance, opinion }.into());
     }
 
     /// Changes whenever a route does.

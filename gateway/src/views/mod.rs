@@ -10,15 +10,14 @@ pub mod why;
 pub mod why_not;
 
 use messages::api::Failure;
-use messages::reason::Reason;
+use messages::reason::{Reason, Refusal};
 
 /// That there is no such thing.
 fn not_found(message: impl Into<String>) -> Failure {
-    Failure { reason: Reason::NotFound, message: message.into(), nearest: None, change: None, faults: Vec::new() }
+    Refusal::new(Reason::NotFound, message).into()
 }
 
 /// That the question itself does not say enough, and what to add.
 fn unclear(message: impl Into<String>, change: &str) -> Failure {
-    let change = Some(change.to_owned());
-    Failure { reason: Reason::Invalid, message: message.into(), nearest: None, change, faults: Vec::new() }
+    Refusal::new(Reason::Invalid, message).change(change).into()
 }

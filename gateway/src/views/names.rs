@@ -5,7 +5,7 @@ use actors::cast::AnyCell;
 use actors::fold::Fold;
 use actors::job::Job;
 use messages::api::Failure;
-use messages::id::{ActorId, InstanceId, JobId};
+use messages::id::{ActorId, InstanceId, JobId, NodeId};
 use messages::manifest::JobSpec;
 use serde_json::Value;
 use uuid::Uuid;
@@ -66,6 +66,11 @@ pub fn instance(fold: &Fold, text: &str) -> Result<Found, Failure> {
         failure.nearest = (!slots.is_empty()).then(|| format!("it has slots {}", slots.join(", ")));
         failure
     })
+}
+
+/// The node that an instance is on.
+pub fn node_of(fold: &Fold, instance: InstanceId) -> Option<NodeId> {
+    fold.jobs().find_map(|(_, job)| job.instances.get(&instance)).and_then(|instance| instance.node)
 }
 
 /// The job that a text means: `job` or `realm/job`.

@@ -17,6 +17,7 @@ use crate::manifest::Fault;
 use crate::policy::{Answer, Change};
 use crate::reason::{Reason, Refusal};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// Exit code: done.
 pub const EXIT_DONE: u8 = 0;
@@ -36,12 +37,14 @@ pub struct Applied {
     pub changes: Vec<Change>,
     /// The policy's verdict, in words.
     pub verdict: String,
+    /// The chain of causes that the command began.
+    pub trace: Uuid,
 }
 
 impl Applied {
     /// The answer to a command, given at `position`.
-    pub fn new(position: u64, answer: Answer) -> Self {
-        Self { position, changes: answer.changes, verdict: answer.verdict }
+    pub fn new(position: u64, trace: Uuid, answer: Answer) -> Self {
+        Self { position, changes: answer.changes, verdict: answer.verdict, trace }
     }
 }
 
@@ -61,12 +64,15 @@ pub struct Failure {
     /// Every fault of the manifest, where that is what is wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<Fault>,
+    /// The chain of causes that ends in this refusal, where it is in the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Uuid>,
 }
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         let Refusal { reason, message, nearest, change } = refusal;
-        Self { reason, message, nearest, change, faults: Vec::new() }
+        Self { reason, message, nearest, change, faults: Vec::new(), trace: None }
     }
 }
 
@@ -78,7 +84,7 @@ impl From<Vec<Fault>> for Failure {
             more => format!("{first} (and {} more)", more - 1),
         };
         let change = faults.first().and_then(|fault| fault.suggestion.clone());
-        Self { reason: Reason::Invalid, message, nearest: None, change, faults }
+        Self { reason: Reason::Invalid, message, nearest: None, change, faults, trace: None }
     }
 }
 
