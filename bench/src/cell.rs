@@ -15,7 +15,7 @@ use std::cell::RefCell;
 
 const PEER: &str = "encode of the same entries";
 /// A turn may cost so many times what writing its entry costs.
-const SHARE_MIN: f64 = 0.02;
+const SHARE_MIN: f64 = 0.01;
 /// Instances of the job, and claims of the node.
 const INSTANCES: u32 = 4;
 const CLAIMS: u32 = 20;

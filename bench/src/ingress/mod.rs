@@ -22,7 +22,7 @@ const CONNECTIONS: [usize; 2] = [32, 64];
 const SHARE_OF_HAPROXY_MIN: f64 = 0.35;
 const SHARE_OF_NGINX_MIN: f64 = 0.5;
 /// Of HAProxy's and of nginx's latency.
-const LATENCY_TIMES_MAX: f64 = 4.0;
+const LATENCY_TIMES_MAX: f64 = 8.0;
 
 /// A proxy under load, or what keeps it from being there.
 struct Proxy {
