@@ -22,6 +22,7 @@ pub const TOKEN: &str = "demo-ann-not-a-secret";
 /// An `orrery up` and what belongs to it. Dropping it ends all of it.
 pub struct System {
     directory: tempfile::TempDir,
+    data: PathBuf,
     api: u16,
     ingress: u16,
     child: Mutex<Option<Child>>,
@@ -34,7 +35,7 @@ pub fn root() -> PathBuf {
 }
 
 /// The binary, which the same build put beside the tests.
-fn orrery() -> PathBuf {
+pub fn orrery() -> PathBuf {
     let test = std::env::current_exe().expect("a test knows where it is");
     let target = test.ancestors().nth(2).expect("tests lie two levels below the profile's directory");
     target.join("orrery")
@@ -57,16 +58,30 @@ impl System {
     /// A system of its own, not started yet.
     pub fn new() -> Self {
         let directory = tempfile::tempdir().expect("a directory can be made");
-        Self { directory, api: free_port(), ingress: free_port(), child: Mutex::new(None), agents: Vec::new() }
+        let data = directory.path().join("data");
+        Self { directory, data, api: free_port(), ingress: free_port(), child: Mutex::new(None), agents: Vec::new() }
     }
 
     fn child(&self) -> MutexGuard<'_, Option<Child>> {
         self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A system of its own, with its data at a place of the test's.
+    pub fn at(data: PathBuf) -> Self {
+        let mut system = Self::new();
+        system.data = data;
+        system
+    }
+
     /// Where its data lies.
     pub fn data(&self) -> PathBuf {
-        self.directory.path().join("data")
+        self.data.clone()
+    }
+
+    /// Waits until `orrery up` ends by itself, and returns its exit code.
+    pub fn ended(&self) -> Option<i32> {
+        let child = self.child().take();
+        child.and_then(|mut child| child.wait().ok()).and_then(|status| status.code())
     }
 
     /// Starts `orrery up`, with manifests to apply.

@@ -4,12 +4,17 @@ use super::client::Client;
 use super::fault::Fault;
 use super::show::{Show, table};
 use crate::driver;
+use crate::host::{Examined, examine};
 use messages::api::{EXIT_DONE, EXIT_REFUSED, Status};
 use messages::node::Standing;
+use messages::resources::Dimension;
 use serde::Serialize;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Command, Stdio};
+
+/// With less room than this the log is about to be stuck, in bytes.
+const ROOM_MIN: u64 = 64 << 10;
 
 /// What came of one look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -41,6 +46,7 @@ fn look(finding: Finding, what: &str, detail: impl Into<String>, remedy: &str) -
 pub(super) async fn doctor(client: &Client, show: Show, data: &Path, ingress: SocketAddr) -> Result<u8, Fault> {
     let status: Option<Status> = client.get(&["v1", "status"], &[]).await.ok();
     let mut looks = vec![data_directory(data)];
+    looks.extend(room(data));
     match &status {
         Some(status) => looks.extend(control_plane(client.base(), status)),
         None => {
@@ -50,6 +56,7 @@ pub(super) async fn doctor(client: &Client, show: Show, data: &Path, ingress: So
             let api = client.base().trim_start_matches("http://").parse::<SocketAddr>();
             looks.extend(api.ok().map(|api| port("api port", api)));
             looks.push(port("ingress port", ingress));
+            looks.extend(journal(data));
         }
     }
     let notices = driver::missing_limits();
@@ -85,6 +92,36 @@ fn data_directory(data: &Path) -> Look {
         Err(error) => {
             let detail = format!("{} cannot be written: {error}", there.display());
             look(Finding::Bad, "data directory", detail, "give another with --data, or change its owner")
+        }
+    }
+}
+
+/// How much room the disk under the data has.
+fn room(data: &Path) -> Option<Look> {
+    let absolute = std::path::absolute(data).ok()?;
+    let there = absolute.ancestors().find(|ancestor| ancestor.exists())?;
+    let room = rustix::fs::statvfs(there).ok()?;
+    let free = room.f_bavail.saturating_mul(room.f_frsize);
+    let detail = format!("{} free under {}", Dimension::Disk.amount(free), there.display());
+    let finding = if free < ROOM_MIN { Finding::Bad } else { Finding::Good };
+    let remedy =
+        if free < ROOM_MIN { "make room: without it the log cannot be kept, and nothing is decided" } else { "" };
+    Some(look(finding, "disk", detail, remedy))
+}
+
+/// The journal, read while no control plane has it.
+fn journal(data: &Path) -> Option<Look> {
+    match examine(data) {
+        Examined::Missing => None,
+        Examined::Sound(position) => {
+            Some(look(Finding::Good, "journal", format!("whole, up to position {position}"), ""))
+        }
+        Examined::Torn => {
+            let detail = "its last write was torn; nothing acknowledged was in it";
+            Some(look(Finding::Notice, "journal", detail, "nothing: the next `orrery up` cuts it off"))
+        }
+        Examined::Unusable(why) => {
+            Some(look(Finding::Bad, "journal", why, "put a backup of the journal in its place; keep what is there"))
         }
     }
 }

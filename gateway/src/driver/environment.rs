@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::launch::Launch;
-use super::process::INSTANCE_VARIABLE;
+use super::process::{AGENT_VARIABLE, INSTANCE_VARIABLE};
 
 /// Where programs are looked for if the agent itself has no `PATH`.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -47,6 +47,7 @@ pub fn port_variable(port: &str) -> String {
 pub fn build(
     launch: &Launch,
     home: &Path,
+    agent: &Path,
     ports: &BTreeMap<String, u16>,
 ) -> Result<BTreeMap<String, String>, SubstitutionError> {
     let mut known: BTreeMap<String, String> = ["PATH", "LANG"]
@@ -57,6 +58,7 @@ pub fn build(
     let said = [
         ("HOME", home.display().to_string()),
         (INSTANCE_VARIABLE, launch.instance.clone()),
+        (AGENT_VARIABLE, agent.display().to_string()),
         ("ORRERY_LABEL", launch.label.clone()),
         ("ORRERY_REALM", launch.realm.clone()),
         ("ORRERY_JOB", launch.job.clone()),
@@ -70,8 +72,9 @@ pub fn build(
         let value = scope.replace(value, &format!("environment.{name}"), &mut vec![name])?;
         whole.insert(name.clone(), value);
     }
-    // What was left behind is found by this variable, so no manifest may change it.
+    // What was left behind is found by these variables, so no manifest may change them.
     whole.insert(INSTANCE_VARIABLE.to_owned(), launch.instance.clone());
+    whole.insert(AGENT_VARIABLE.to_owned(), agent.display().to_string());
     Ok(whole)
 }
 
@@ -151,7 +154,7 @@ mod tests {
 
     fn built(environment: &[(&str, &str)]) -> Result<BTreeMap<String, String>, SubstitutionError> {
         let ports = BTreeMap::from([("http".to_owned(), 20_001)]);
-        build(&launch(environment), Path::new("/work"), &ports)
+        build(&launch(environment), Path::new("/work"), Path::new("/data"), &ports)
     }
 
     #[test]

@@ -168,6 +168,12 @@ pub enum DriverError {
     },
 }
 
+/// A number that differs between data directories, by FNV-1a.
+fn mixed(data_directory: &Path) -> u32 {
+    let bytes = data_directory.as_os_str().as_encoded_bytes().iter();
+    bytes.fold(2_166_136_261, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(16_777_619))
+}
+
 /// Attaches the path to a system's error.
 fn at(path: &Path) -> impl FnOnce(io::Error) -> DriverError {
     let path = path.to_owned();
@@ -354,7 +360,7 @@ impl Inner {
         fs::rename(directory.path(), &doomed).map_err(at(directory.path()))?;
         self.table().remove(instance);
         self.ports.release_all(instance);
-        if let Err(error) = self.hierarchies.group(instance).remove() {
+        if let Err(error) = self.hierarchies.group(&self.data_directory, instance).remove() {
             tracing::warn!(instance, %error, "a cgroup could not be removed");
         }
         fs::remove_dir_all(&doomed).map_err(at(&doomed))

@@ -43,12 +43,7 @@ impl Ports {
         let claims = data_directory.join("ports");
         fs::create_dir_all(&claims)?;
         let length = u32::from(range.end().saturating_sub(*range.start())) + 1;
-        let mixed = data_directory
-            .as_os_str()
-            .as_encoded_bytes()
-            .iter()
-            .fold(2_166_136_261_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(16_777_619));
-        let offset = u16::try_from(mixed % length).unwrap_or(0);
+        let offset = u16::try_from(super::mixed(data_directory) % length).unwrap_or(0);
         let next = Mutex::new(range.start().saturating_add(offset));
         Ok(Ports { claims, range, next })
     }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -10,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 /// The variable every workload carries, by which what it left behind is found.
 pub const INSTANCE_VARIABLE: &str = "ORRERY_INSTANCE";
+/// The variable that says which agent runs a process: the agent's data directory.
+pub const AGENT_VARIABLE: &str = "ORRERY_AGENT";
 
 /// A process that cannot be mistaken for a later one with the same pid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,18 +131,20 @@ pub fn own_children() -> Vec<i32> {
     }
 }
 
-/// Kills every process that carries the instance's variable; answers how many there were.
+/// Kills every process that carries both variables of an instance; answers how many there were. The instance's id alone
+/// does not do: two agents of one machine, each of a control plane of its own, may both run an instance of that id.
 ///
-/// The handle is taken before the variable is read, so a pid that is reused meanwhile is not hit.
-pub fn kill_carriers(instance: &str) -> usize {
-    let wanted = format!("{INSTANCE_VARIABLE}={instance}");
+/// The handle is taken before the variables are read, so a pid that is reused meanwhile is not hit.
+pub fn kill_carriers(instance: &str, agent: &Path) -> usize {
+    let wanted = [format!("{INSTANCE_VARIABLE}={instance}"), format!("{AGENT_VARIABLE}={}", agent.display())];
     let mut found = 0;
     for pid in pids() {
         let Some(handle) = Pid::from_raw(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) else {
             continue;
         };
         let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { continue };
-        if environment.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes()) {
+        let carries = |entry: &String| environment.split(|byte| *byte == 0).any(|one| one == entry.as_bytes());
+        if wanted.iter().all(carries) {
             found += usize::from(pidfd_send_signal(handle, Signal::KILL).is_ok());
         }
     }

@@ -96,6 +96,12 @@ impl StateDirectory {
         &self.path
     }
 
+    /// The data directory of its agent, two levels above.
+    #[must_use]
+    pub fn agent(&self) -> &Path {
+        self.path.parent().and_then(Path::parent).unwrap_or(&self.path)
+    }
+
     /// The default working directory in it.
     #[must_use]
     pub fn work(&self) -> PathBuf {

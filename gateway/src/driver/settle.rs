@@ -79,7 +79,9 @@ fn bury(directory: &StateDirectory, pids: Pids) -> io::Result<Found> {
     let prepared = directory.prepared()?;
     if let (true, Some(prepared)) = (this_boot, &prepared) {
         let mut tries_left = KILL_TRIES;
-        while prepared.group.kill_all() + kill_carriers(&prepared.launch.instance) > 0 || pids.workload.alive() {
+        while prepared.group.kill_all() + kill_carriers(&prepared.launch.instance, directory.agent()) > 0
+            || pids.workload.alive()
+        {
             if tries_left == 0 {
                 return Ok(Found::Dead(pids));
             }

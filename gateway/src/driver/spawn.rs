@@ -167,9 +167,9 @@ impl Inner {
         let work = directory.work();
         fs::create_dir_all(&work).map_err(at(&work))?;
         let home = launch.directory.as_ref().map_or_else(|| work.clone(), |path| launch.base_directory.join(path));
-        let environment = environment::build(&launch, &home, &ports)?;
+        let environment = environment::build(&launch, &home, &self.data_directory, &ports)?;
         let argv = environment::arguments(&launch.run, &environment)?;
-        let group = self.hierarchies.group(&launch.instance);
+        let group = self.hierarchies.group(&self.data_directory, &launch.instance);
         let lease = self.lease.path().to_owned();
         let prepared = Prepared { launch, argv, environment, directory: home, ports, lease, group };
         directory.write_prepared(&prepared).map_err(at(directory.path()))?;

@@ -15,7 +15,8 @@ const PREDECESSOR_LOOK_EVERY: Duration = Duration::from_millis(50);
 pub struct FileDisk {
     directory: PathBuf,
     open: Option<(String, File)>,
-    _lock: Option<File>,
+    /// Held by whoever writes.
+    lock: Option<File>,
 }
 
 impl FileDisk {
@@ -37,7 +38,17 @@ impl FileDisk {
                 }
             }
         }
-        Ok(Self { directory: directory.into(), open: None, _lock: Some(lock) })
+        Ok(Self { directory: directory.into(), open: None, lock: Some(lock) })
+    }
+
+    /// A directory that is only looked at: nothing in it is changed.
+    pub fn look(directory: &Path) -> Self {
+        Self { directory: directory.into(), open: None, lock: None }
+    }
+
+    fn writable(&self) -> Result<()> {
+        let text = || Error::new(ErrorKind::ReadOnlyFilesystem, "it is only looked at");
+        self.lock.as_ref().map(|_| ()).ok_or_else(text)
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -78,14 +89,17 @@ impl Disk for FileDisk {
     }
 
     fn create(&mut self, name: &str) -> Result<()> {
+        self.writable()?;
         OpenOptions::new().write(true).create_new(true).open(self.path(name)).map(|_| ())
     }
 
     fn append(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.writable()?;
         self.file(name)?.write_all(bytes)
     }
 
     fn truncate(&mut self, name: &str, length: u64) -> Result<()> {
+        self.writable()?;
         self.file(name)?.set_len(length)
     }
 
@@ -94,11 +108,13 @@ impl Disk for FileDisk {
     }
 
     fn rename(&mut self, from: &str, to: &str) -> Result<()> {
+        self.writable()?;
         self.open = None;
         fs::rename(self.path(from), self.path(to))
     }
 
     fn remove(&mut self, name: &str) -> Result<()> {
+        self.writable()?;
         self.open = None;
         fs::remove_file(self.path(name))
     }

@@ -1,12 +1,14 @@
 //! The live host: one process that owns the shards, keeps the log, passes messages on, and answers reads from the fold.
 
 mod agents;
+mod examine;
 mod files;
 mod open;
 mod shell;
 mod up;
 mod writer;
 
+pub use examine::{Examined, examine};
 pub use files::FileDisk;
 pub use open::verify_offline;
 pub use up::{UpOptions, up};

@@ -26,6 +26,19 @@ fn a_driver_opened_again_adopts_what_runs() {
     assert_eq!(world.end_of(&sleeper.instance), ExitReason::Stopped { forced: false });
 }
 
+#[test]
+fn two_agents_of_a_machine_bury_only_their_own() {
+    let (mine, theirs) = (World::new(), World::new());
+    let sleeper = launch(&["sleep", "1000"]);
+    mine.start(&sleeper);
+    let pid = theirs.start(&sleeper).pid;
+    kill(mine.shim_pid(&sleeper.instance));
+    assert!(matches!(mine.end_of(&sleeper.instance), ExitReason::Lost { .. }));
+    mine.driver.forget(&sleeper.instance).expect("it has ended");
+    assert!(alive(pid), "the other agent's instance of the same id goes on");
+    assert_eq!(theirs.running_pid(&sleeper.instance), Some(pid));
+}
+
 /// Not a story: the agent that the next one kills, in a process of its own.
 #[test]
 #[ignore = "run by other tests, in a process of its own"]

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{Controller, Group, set};
-use crate::driver::Notice;
+use crate::driver::{Notice, mixed};
 
 /// Our directory in each hierarchy; instances are directories in it.
 const OURS: &str = "orrery";
@@ -61,13 +61,14 @@ impl Hierarchies {
         self.unified = Some(directory);
     }
 
-    /// The directories of one instance.
+    /// The directories of one instance of one agent: two agents of a machine may both run an instance of that id.
     #[must_use]
-    pub fn group(&self, instance: &str) -> Group {
+    pub fn group(&self, agent: &Path, instance: &str) -> Group {
+        let name = format!("{instance}-{:08x}", mixed(agent));
         Group {
-            unified: self.unified.as_ref().map(|directory| directory.join(instance)),
+            unified: self.unified.as_ref().map(|directory| directory.join(&name)),
             enabled: self.enabled.clone(),
-            legacy: self.legacy.iter().map(|(controller, directory)| (*controller, directory.join(instance))).collect(),
+            legacy: self.legacy.iter().map(|(controller, directory)| (*controller, directory.join(&name))).collect(),
         }
     }
 
