@@ -1,5 +1,6 @@
-//! What a world must offer: a disk under the journal, and a journal under the shards.
+//! What a world must offer: a disk under the journal, and a log under the shards.
 
+use crate::journal::snapshot::Snapshot;
 use std::fmt;
 use std::io;
 
@@ -60,4 +61,73 @@ pub enum AppendError {
     /// The journal cannot be written and says so. Nothing more may be decided on it.
     #[error("the journal cannot be written: {0}")]
     Failed(String),
+}
+
+/// Why a log cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LogError {
+    /// What was durable is not what it was, or is gone.
+    #[error("{0}")]
+    Damaged(String),
+    /// It does not answer.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// The log under a host: the frames of all shards in one order, each shard with one owner at a time.
+///
+/// Local files and a JetStream stream keep it; both hold the same frames and are held to the same behaviour by
+/// `tests/tests/ports.rs`.
+pub trait Log: Send {
+    /// Claims shards, whatever came last in them, and returns their epochs in the same order. Frames of older epochs
+    /// are refused from then on, everywhere.
+    ///
+    /// # Errors
+    /// As [`Log::append`].
+    fn claim(&mut self, shards: &[u16]) -> Result<Vec<u64>, AppendError>;
+
+    /// Appends frames durably, at most one of each shard, each continuing its shard. Returns what became of each.
+    fn append(&mut self, frames: &[Vec<u8>]) -> Vec<Result<Position, AppendError>>;
+
+    /// Shows every frame from a position on, in order, until `show` says stop by returning false.
+    ///
+    /// # Errors
+    /// When something is damaged or missing, or the log does not answer.
+    fn read(&mut self, from: Position, show: &mut dyn FnMut(Position, &[u8]) -> bool) -> Result<(), LogError>;
+
+    /// The position of the first frame that is still there.
+    fn first(&self) -> Position;
+
+    /// The position of the last frame.
+    fn position(&self) -> Position;
+
+    /// The snapshot that the log now begins with, when what was before it was let go.
+    ///
+    /// # Errors
+    /// As [`Log::read`].
+    fn base(&mut self) -> Result<Option<Snapshot>, LogError>;
+
+    /// The latest sound snapshot.
+    fn snapshot(&self) -> Option<&Snapshot>;
+
+    /// Keeps a snapshot of every cell as of the last frame; its position and marks are filled in.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn keep_snapshot(&mut self, snapshot: Snapshot) -> Result<(), LogError>;
+
+    /// The longest frame it takes, in bytes.
+    fn frame_bytes_max(&self) -> usize;
+
+    /// Looks whether the shards are still owned. Call it now and then while nothing is appended.
+    ///
+    /// # Errors
+    /// When another owner claimed one.
+    fn still_owned(&mut self) -> Result<(), AppendError>;
+
+    /// Called when nothing more is appended.
+    ///
+    /// # Errors
+    /// When it cannot be closed tidily. Nothing is lost then.
+    fn close(&mut self) -> Result<(), LogError>;
 }

@@ -37,6 +37,7 @@ pub struct Shard {
     flight: Option<Batch>,
     free: Batch,
     stuck: u64,
+    frame_bytes_max: usize,
 }
 
 /// A cell in memory: awake, or passivated into the bytes of its snapshot.
@@ -120,6 +121,7 @@ impl Shard {
             flight: None,
             free: Batch::default(),
             stuck: 0,
+            frame_bytes_max: usize::MAX,
         }
     }
 
@@ -141,8 +143,9 @@ impl Shard {
     pub fn replay(&mut self, bytes: &[u8]) -> Result<Vec<Entry>, OpenError> {
         let (head, entries) = frame::decode(bytes)?;
         let (shard, sequence) = (self.shard, head.sequence);
-        let continues = head.claim || (head.sequence == self.frames + 1 && head.previous == self.chain);
-        if head.shard != shard || !continues || head.epoch < self.epoch {
+        // A claim that lost a race against a later epoch is there, counts in the chain, and claims nothing.
+        let next = head.sequence == self.frames + 1 && head.previous == self.chain && head.epoch >= self.epoch;
+        if head.shard != shard || !(head.claim || next) {
             return Err(OpenError::Chain { shard, sequence });
         }
         for entry in &entries {
@@ -164,6 +167,16 @@ impl Shard {
     pub fn claim_frame(shard: u16, epoch: u64) -> Vec<u8> {
         let head = FrameHead { shard, claim: true, epoch, sequence: 0, previous: [0; 32], count: 0 };
         frame::encode(&head, &[])
+    }
+
+    /// Keeps frames within so many bytes where their entries can be parted.
+    pub const fn limit_frames(&mut self, bytes_max: usize) {
+        self.frame_bytes_max = bytes_max;
+    }
+
+    /// The longest frame it makes of several entries, in bytes.
+    pub const fn frame_bytes_max(&self) -> usize {
+        self.frame_bytes_max
     }
 
     /// Which shard.
@@ -254,18 +267,25 @@ impl Shard {
         if self.flight.is_some() || self.waiting.entries.is_empty() {
             return None;
         }
-        let batch = self.waiting.split(FRAME_ENTRIES_MAX);
-        let head = FrameHead {
+        let mut entries = self.waiting.entries.len().min(FRAME_ENTRIES_MAX);
+        let mut head = FrameHead {
             shard: self.shard,
             claim: false,
             epoch: self.epoch,
             sequence: self.frames + 1,
             previous: self.chain,
-            count: u32::try_from(batch.entries.len()).unwrap_or(u32::MAX),
+            count: 0,
         };
-        let bytes = frame::encode(&head, &batch.entries);
+        let bytes = loop {
+            head.count = u32::try_from(entries).unwrap_or(u32::MAX);
+            let bytes = frame::encode(&head, &self.waiting.entries[..entries]);
+            if bytes.len() <= self.frame_bytes_max || entries == 1 {
+                break bytes;
+            }
+            entries /= 2;
+        };
         self.note(&head, &bytes);
-        self.flight = Some(batch);
+        self.flight = Some(self.waiting.split(entries));
         Some(bytes)
     }
 
@@ -311,7 +331,7 @@ impl Shard {
     fn note(&mut self, head: &FrameHead, bytes: &[u8]) {
         self.frames += 1;
         self.chain = frame::chain(&self.chain, bytes);
-        self.epoch = head.epoch;
+        self.epoch = self.epoch.max(head.epoch);
     }
 
     fn keep(&mut self, outcome: AnyOutcome, receipt: Option<Receipt>) {

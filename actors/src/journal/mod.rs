@@ -4,6 +4,7 @@
 //! Opening checks every byte: a torn tail is cut off, damage in what was synced is refused and never skipped.
 
 pub mod memory;
+mod port;
 pub mod segment;
 pub mod snapshot;
 
@@ -383,7 +384,7 @@ impl<D: Disk> Journal<D> {
 
     /// Where a shard is.
     pub fn mark(&self, shard: u16) -> ShardMark {
-        self.shards.get(&shard).copied().unwrap_or(ShardMark { shard, ..ShardMark::default() })
+        self.shards.get(&shard).copied().unwrap_or_else(|| ShardMark::new(shard))
     }
 
     /// The latest sound snapshot.
@@ -446,19 +447,9 @@ fn bounded(length: u64) -> usize {
 /// Checks that a frame continues its shard, and moves the shard's mark on.
 fn continue_shard(shards: &mut BTreeMap<u16, ShardMark>, bytes: &[u8]) -> Result<(), String> {
     let (head, _) = frame::inspect(bytes).map_err(|error| error.to_string())?;
-    let mark = shards.entry(head.shard).or_insert(ShardMark { shard: head.shard, ..ShardMark::default() });
-    if head.claim {
-        if head.epoch <= mark.epoch {
-            return Err(format!("a claim with epoch {} after epoch {}", head.epoch, mark.epoch));
-        }
-    } else if head.epoch != mark.epoch {
-        return Err(format!("a frame of epoch {} while the owner has epoch {}", head.epoch, mark.epoch));
-    } else if head.sequence != mark.frames + 1 || head.previous != mark.chain {
-        return Err(format!("frame {} does not continue the chain of {} frames", head.sequence, mark.frames));
-    }
-    mark.frames += 1;
-    mark.chain = frame::chain(&mark.chain, bytes);
-    mark.epoch = head.epoch;
+    let mark = shards.entry(head.shard).or_insert_with(|| ShardMark::new(head.shard));
+    let head = mark.check(bytes)?;
+    mark.pass(&head, bytes);
     Ok(())
 }
 

@@ -5,7 +5,7 @@
 
 use crate::ports::Position;
 use messages::codec;
-use messages::frame::Hash;
+use messages::frame::{self, FrameHead, Hash};
 use messages::id::ActorId;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -35,6 +35,41 @@ pub struct ShardMark {
     pub chain: Hash,
     /// The epoch of the last.
     pub epoch: u64,
+}
+
+impl ShardMark {
+    /// The beginning of a shard.
+    pub fn new(shard: u16) -> Self {
+        Self { shard, ..Self::default() }
+    }
+
+    /// Checks that a frame continues the shard: a claim with a later epoch, or the owner's next frame.
+    ///
+    /// # Errors
+    /// A sentence that says why not.
+    pub fn check(&self, bytes: &[u8]) -> Result<FrameHead, String> {
+        let (head, _) = frame::inspect(bytes).map_err(|error| error.to_string())?;
+        if head.shard != self.shard {
+            return Err(format!("a frame of shard {} among those of shard {}", head.shard, self.shard));
+        }
+        if head.claim {
+            if head.epoch <= self.epoch {
+                return Err(format!("a claim with epoch {} after epoch {}", head.epoch, self.epoch));
+            }
+        } else if head.epoch != self.epoch {
+            return Err(format!("a frame of epoch {} while the owner has epoch {}", head.epoch, self.epoch));
+        } else if head.sequence != self.frames + 1 || head.previous != self.chain {
+            return Err(format!("frame {} does not continue the chain of {} frames", head.sequence, self.frames));
+        }
+        Ok(head)
+    }
+
+    /// Moves on over a frame. An epoch never goes back.
+    pub fn pass(&mut self, head: &FrameHead, bytes: &[u8]) {
+        self.frames += 1;
+        self.chain = frame::chain(&self.chain, bytes);
+        self.epoch = self.epoch.max(head.epoch);
+    }
 }
 
 impl Snapshot {
