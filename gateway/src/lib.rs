@@ -6,5 +6,6 @@ pub mod clock;
 pub mod command;
 pub mod driver;
 pub mod host;
+pub mod nats;
 pub mod proxy;
 pub mod views;

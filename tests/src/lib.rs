@@ -1,6 +1,7 @@
 //! A whole system under test: the real `orrery` binary, real processes, on ports and in a directory of its own.
 
 mod load;
+pub mod nats;
 mod workload;
 
 pub use load::{Load, Visit};
@@ -25,6 +26,7 @@ pub struct System {
     data: PathBuf,
     api: u16,
     ingress: u16,
+    nats: Option<String>,
     child: Mutex<Option<Child>>,
     agents: Vec<Child>,
 }
@@ -59,7 +61,15 @@ impl System {
     pub fn new() -> Self {
         let directory = tempfile::tempdir().expect("a directory can be made");
         let data = directory.path().join("data");
-        Self { directory, data, api: free_port(), ingress: free_port(), child: Mutex::new(None), agents: Vec::new() }
+        Self {
+            directory,
+            data,
+            api: free_port(),
+            ingress: free_port(),
+            nats: None,
+            child: Mutex::new(None),
+            agents: Vec::new(),
+        }
     }
 
     fn child(&self) -> MutexGuard<'_, Option<Child>> {
@@ -71,6 +81,29 @@ impl System {
         let mut system = Self::new();
         system.data = data;
         system
+    }
+
+    /// A system whose log is on a NATS server.
+    pub fn on_nats(url: &str) -> Self {
+        let mut system = Self::new();
+        system.nats = Some(url.into());
+        system
+    }
+
+    /// The exit code of `orrery up`, if it has ended by itself already.
+    pub fn exit_code(&self) -> Option<i32> {
+        let ended = self.child().as_mut()?.try_wait().expect("a child of ours can be waited for")?;
+        ended.code()
+    }
+
+    /// A GET of the API over HTTP: the body as JSON.
+    pub fn api(&self, path: &str) -> Value {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.api)).expect("the API listens");
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").expect("it takes a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        let body = answer.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
+        serde_json::from_str(body).unwrap_or_default()
     }
 
     /// Where its data lies.
@@ -93,6 +126,9 @@ impl System {
         command.arg("--listen").arg(format!("127.0.0.1:{}", self.api));
         command.arg("--ingress").arg(format!("127.0.0.1:{}", self.ingress));
         command.args(["--tokens", "examples/tokens.toml", "--cpu", "4", "--memory", "4GiB", "--disk", "20GiB"]);
+        if let Some(url) = &self.nats {
+            command.arg("--nats").arg(url);
+        }
         for manifest in manifests {
             command.arg("--apply").arg(manifest);
         }

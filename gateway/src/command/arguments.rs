@@ -151,6 +151,12 @@ pub(super) enum Command {
         /// The data directory, read when no control plane answers
         #[arg(long, value_name = "DIR", default_value = "orrery-data")]
         data: PathBuf,
+        /// A NATS server, to read the log there, whether a control plane answers or not
+        #[arg(long, value_name = "URL")]
+        nats: Option<String>,
+        /// The site whose log it is
+        #[arg(long, default_value = "on-premise")]
+        site: String,
     },
     /// Try the same actors in made-up worlds, on a virtual clock, with everything that can go wrong
     #[command(subcommand)]
@@ -164,6 +170,8 @@ pub(super) enum Command {
         /// Where routes are to be served
         #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
         ingress: SocketAddr,
+        #[command(flatten)]
+        nats: Nats,
     },
     /// Print completions for a shell
     #[command(after_help = "Example:\n  orrery completions bash > ~/.local/share/bash-completion/completions/orrery")]
@@ -171,6 +179,20 @@ pub(super) enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
+}
+
+// The NATS server to look at.
+#[derive(Debug, Args)]
+pub(super) struct Nats {
+    /// The NATS server that is to keep the log
+    #[arg(long = "nats", value_name = "URL")]
+    pub url: Option<String>,
+    /// Where its monitoring answers [default: port 8222 of the same machine]
+    #[arg(long = "nats-monitor", value_name = "URL")]
+    pub monitor: Option<String>,
+    /// The site whose log it is
+    #[arg(long, default_value = "on-premise")]
+    pub site: String,
 }
 
 #[derive(Debug, Args)]

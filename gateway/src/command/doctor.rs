@@ -1,10 +1,11 @@
 //! `doctor`: what is wrong with this installation, and what to do.
 
+use super::arguments::Nats;
 use super::client::Client;
 use super::fault::Fault;
 use super::show::{Show, table};
-use crate::driver;
 use crate::host::{Examined, examine};
+use crate::{driver, nats};
 use messages::api::{EXIT_DONE, EXIT_REFUSED, Status};
 use messages::node::Standing;
 use messages::resources::Dimension;
@@ -43,7 +44,13 @@ fn look(finding: Finding, what: &str, detail: impl Into<String>, remedy: &str) -
 }
 
 /// `orrery doctor`
-pub(super) async fn doctor(client: &Client, show: Show, data: &Path, ingress: SocketAddr) -> Result<u8, Fault> {
+pub(super) async fn doctor(
+    client: &Client,
+    show: Show,
+    data: &Path,
+    ingress: SocketAddr,
+    server: &Nats,
+) -> Result<u8, Fault> {
     let status: Option<Status> = client.get(&["v1", "status"], &[]).await.ok();
     let mut looks = vec![data_directory(data)];
     looks.extend(room(data));
@@ -64,7 +71,10 @@ pub(super) async fn doctor(client: &Client, show: Show, data: &Path, ingress: So
     if notices.is_empty() {
         looks.push(look(Finding::Good, "limits", "processor and memory limits can be kept", ""));
     }
-    looks.push(nats());
+    match &server.url {
+        Some(url) => looks.extend(nats_server(url, server).await),
+        None => looks.push(nats_program()),
+    }
     show.answer(&looks, |looks| {
         let row = |look: &Look| {
             let finding = match look.finding {
@@ -144,7 +154,17 @@ fn port(what: &str, address: SocketAddr) -> Look {
     }
 }
 
-fn nats() -> Look {
+async fn nats_server(url: &str, server: &Nats) -> Vec<Look> {
+    let looked = nats::look(url, &server.site, server.monitor.as_deref()).await;
+    let finding = |finding| match finding {
+        nats::Finding::Good => Finding::Good,
+        nats::Finding::Notice => Finding::Notice,
+        nats::Finding::Bad => Finding::Bad,
+    };
+    looked.into_iter().map(|one| look(finding(one.finding), one.what, one.detail, &one.remedy)).collect()
+}
+
+fn nats_program() -> Look {
     let output = Command::new("nats-server").arg("--version").stdin(Stdio::null()).output();
     match output {
         Ok(output) if output.status.success() => {

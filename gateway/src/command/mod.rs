@@ -81,8 +81,12 @@ async fn dispatch(command: Command, asking: &arguments::Asking, show: Show) -> R
         Command::WhyNot { job, node, at } => return explain::why_not(&client, show, &job, &node, at.at).await,
         Command::Trace { id, at } => explain::trace(&client, show, &id, at.at).await?,
         Command::Log { from, limit, follow } => output::log(&client, show, from, limit, follow).await?,
-        Command::Replay { verify: _, data } => return replay::verify(&client, show, &data).await,
-        Command::Doctor { data, ingress } => return doctor::doctor(&client, show, &data, ingress).await,
+        Command::Replay { verify: _, data, nats, site } => {
+            return replay::verify(&client, show, &data, nats, site).await;
+        }
+        Command::Doctor { data, ingress, nats } => {
+            return doctor::doctor(&client, show, &data, ingress, &nats).await;
+        }
     }
     Ok(EXIT_DONE)
 }

@@ -1,4 +1,4 @@
-//! `replay --verify`: the log taken again, by the control plane if one answers, else from its files.
+//! `replay --verify`: the log taken again, by the control plane if one answers, else from its files; or from NATS.
 
 use super::client::Client;
 use super::fault::Fault;
@@ -8,20 +8,37 @@ use messages::api::{EXIT_DONE, EXIT_REFUSED, Verified};
 use std::path::Path;
 
 /// `orrery replay --verify`
-pub(super) async fn verify(client: &Client, show: Show, data: &Path) -> Result<u8, Fault> {
-    let verified: Verified = match client.get(&["v1", "verify"], &[]).await {
-        Ok(verified) => verified,
+pub(super) async fn verify(
+    client: &Client,
+    show: Show,
+    data: &Path,
+    nats: Option<String>,
+    site: String,
+) -> Result<u8, Fault> {
+    let verified: Verified = match nats {
+        Some(url) => {
+            let reading = tokio::task::spawn_blocking(move || host::verify_on_nats(&url, &site));
+            let read = reading.await.map_err(|error| Fault::Unreachable(error.to_string()))?;
+            read.map_err(Fault::Unreachable)?
+        }
+        None => ask(client, data).await?,
+    };
+    show.answer(&verified, text);
+    Ok(if verified.mismatches.is_empty() { EXIT_DONE } else { EXIT_REFUSED })
+}
+
+async fn ask(client: &Client, data: &Path) -> Result<Verified, Fault> {
+    match client.get(&["v1", "verify"], &[]).await {
+        Ok(verified) => Ok(verified),
         Err(Fault::Unreachable(away)) => {
             if !data.is_dir() {
                 let message = format!("{away}; and there is no data directory {}: give --data", data.display());
                 return Err(Fault::Unreachable(message));
             }
-            host::verify_offline(data).map_err(Fault::Unreachable)?
+            host::verify_offline(data).map_err(Fault::Unreachable)
         }
-        Err(fault) => return Err(fault),
-    };
-    show.answer(&verified, text);
-    Ok(if verified.mismatches.is_empty() { EXIT_DONE } else { EXIT_REFUSED })
+        Err(fault) => Err(fault),
+    }
 }
 
 fn text(verified: &Verified) -> String {

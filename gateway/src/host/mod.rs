@@ -10,7 +10,7 @@ mod writer;
 
 pub use examine::{Examined, examine};
 pub use files::FileDisk;
-pub use open::verify_offline;
+pub use open::{verify_offline, verify_on_nats};
 pub use up::{UpOptions, up};
 
 use crate::clock;
@@ -19,7 +19,7 @@ use actix::Addr;
 use actors::agent::Beat;
 use actors::agent::detector::Detector;
 use actors::fold::Fold;
-use actors::ports::Position;
+use actors::ports::{AppendError, Log, Position};
 use messages::agent::Order;
 use messages::api::Verified;
 use messages::entry::Entry;
@@ -33,15 +33,17 @@ use shell::{Deliver, Shell, Snapshots};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
 use uuid::Uuid;
-use writer::{Job, Writer};
+use writer::{Job, READS_MAX, Writer};
 
 /// How long a command may go without an answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 /// How long until a command without an answer is said again at first, and at most.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(250);
 const ASK_AGAIN_MAX: Duration = Duration::from_secs(2);
+/// How long a reader of the log waits until what was asked before is done.
+const READ_WITHIN: Duration = Duration::from_secs(10);
 /// Entries a follower may lag behind before it misses some and must read them again.
 const FOLLOW_MAX: usize = 4_096;
 
@@ -84,6 +86,7 @@ struct Inner {
     routes: watch::Sender<u64>,
     failure: watch::Sender<Option<String>>,
     driver: OnceLock<Driver>,
+    reads: Arc<Semaphore>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -105,7 +108,7 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 }
 
 impl Site {
-    fn new(fold: Fold, writer: Writer) -> Self {
+    fn new(fold: Fold, writer: Writer, failure: watch::Sender<Option<String>>) -> Self {
         let mut detector = Detector::new(LeaseTerms::STANDARD);
         for (_, node) in fold.nodes().filter(|(_, node)| node.up()) {
             detector.expect(NodeId::named(node.name()), node.session(), node.epoch(), clock::now());
@@ -119,8 +122,9 @@ impl Site {
             clients: Mutex::default(),
             entries: broadcast::channel(FOLLOW_MAX).0,
             routes: watch::channel(0).0,
-            failure: watch::channel(None).0,
+            failure,
             driver: OnceLock::new(),
+            reads: Arc::new(Semaphore::new(READS_MAX)),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -177,7 +181,7 @@ impl Site {
     /// # Errors
     /// A sentence, when the log does not reach back so far or cannot be read.
     pub async fn fold_at(&self, at: AsOf) -> Result<Fold, String> {
-        self.journal(move |journal| open::fold_at(journal, at)).await
+        self.log(move |log| open::fold_at(log, at)).await
     }
 
     /// Entries of the log from a position on.
@@ -185,7 +189,7 @@ impl Site {
     /// # Errors
     /// A sentence, when the log cannot be read.
     pub async fn entries(&self, from: Position, limit: usize) -> Result<Vec<(Position, Entry)>, String> {
-        self.journal(move |journal| open::entries(journal, from, limit)).await
+        self.log(move |log| open::entries(log, from, limit)).await
     }
 
     /// Every entry from now on, as it becomes durable.
@@ -208,19 +212,30 @@ impl Site {
         for shell in shells {
             live.extend(quiet(shell).await?);
         }
-        self.journal(move |journal| open::verify(journal, Some(live))).await
+        self.log(move |log| open::verify(log, Some(live))).await
     }
 
-    async fn journal<T: Send + 'static>(
+    /// Reads the log, behind everything that waits to be written.
+    async fn log<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&mut actors::journal::Journal<files::FileDisk>) -> Result<T, String> + Send + 'static,
+        read: impl FnOnce(&mut dyn Log) -> Result<T, String> + Send + 'static,
     ) -> Result<T, String> {
+        let away = |_| "the log does not answer; what it is kept on may be away";
+        let gone = |_| "the log's writer is gone".to_string();
+        let turn = Arc::clone(&self.inner.reads).acquire_owned();
+        let turn = tokio::time::timeout(READ_WITHIN, turn).await.map_err(away)?;
+        let (begin, begun) = oneshot::channel();
         let (sender, receiver) = oneshot::channel();
-        let job = Job::Read(Box::new(move |journal| {
-            let _gone = sender.send(read(journal));
+        let job = Job::Read(Box::new(move |log| {
+            // Nobody waits any more when this was asked too long ago.
+            if begin.send(()).is_ok() {
+                let _gone = sender.send(read(log));
+            }
+            drop(turn);
         }));
-        self.inner.writer.send(job).map_err(|_| "the journal's writer is gone")?;
-        receiver.await.map_err(|_| "the journal's writer is gone".to_string())?
+        self.inner.writer.send(job).map_err(|_| "the log's writer is gone")?;
+        tokio::time::timeout(READ_WITHIN, begun).await.map_err(away)?.map_err(gone)?;
+        receiver.await.map_err(gone)?
     }
 
     /// Takes in what became durable at a position.
@@ -231,7 +246,7 @@ impl Site {
             for entry in &entries {
                 routes |= matches!(entry, Entry::Route(_));
                 if let Err(error) = fold.apply(entry, position) {
-                    self.fail(format!("the log and its fold part: {error}"));
+                    self.fail(format!("stopped, because the log and its fold part: {error}"));
                 }
             }
         }
@@ -323,11 +338,27 @@ impl Site {
 
     /// The host cannot go on: says so once, and stops.
     fn fail(&self, why: String) {
-        self.inner.failure.send_if_modified(|failure| {
-            let first = failure.is_none();
-            failure.get_or_insert(why);
-            first
-        });
+        fail(&self.inner.failure, why);
+    }
+}
+
+fn fail(failure: &watch::Sender<Option<String>>, why: String) {
+    failure.send_if_modified(|failure| {
+        let first = failure.is_none();
+        failure.get_or_insert(why);
+        first
+    });
+}
+
+/// What to say when a frame was not appended.
+fn unkept(error: &AppendError) -> String {
+    match error {
+        AppendError::Fenced { .. } => {
+            format!("another control plane took this site over: {error}; this one has stopped")
+        }
+        _ => format!(
+            "stopped, because the log cannot be kept: {error}; workloads go on, and `orrery up` takes them over"
+        ),
     }
 }
 

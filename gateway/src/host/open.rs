@@ -2,12 +2,13 @@
 
 use super::files::FileDisk;
 use super::{AsOf, chain};
+use crate::nats::JetStreamLog;
 use actors::cast::AnyCell;
 use actors::cell::CellError;
 use actors::fold::Fold;
 use actors::journal::Journal;
 use actors::journal::snapshot::Snapshot;
-use actors::ports::{Disk, Position};
+use actors::ports::{Log, Position};
 use actors::shard::Shard;
 use messages::api::{Mismatch, Verified};
 use messages::entry::Entry;
@@ -15,40 +16,29 @@ use messages::frame;
 use messages::id::{ActorId, SHARDS};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 /// The most mismatches that are told.
 const MISMATCHES_TOLD_MAX: usize = 100;
 
-/// The journal of a data directory, owned, with its shards and their fold.
+/// A log, owned, with its shards and their fold.
 pub struct Opened {
-    /// The journal.
-    pub journal: Journal<FileDisk>,
+    /// The log.
+    pub log: Box<dyn Log>,
     /// Every shard, claimed.
     pub shards: Vec<Shard>,
     /// The fold of all of it.
     pub fold: Fold,
 }
 
-/// Opens the journal of a data directory and claims every shard.
+/// Claims every shard of a log, and folds it.
 ///
 /// # Errors
 /// A sentence that says what is wrong and what to do.
-pub fn open(data: &Path) -> Result<Opened, String> {
-    let mut journal = open_journal(data)?;
-    if let Some(torn) = journal.torn() {
-        tracing::warn!(
-            file = torn.file,
-            kept = torn.kept,
-            cut = torn.cut,
-            "the journal ended in a torn write, which was cut off"
-        );
-    }
-    for note in journal.notes() {
-        tracing::info!("journal: {note}");
-    }
+pub fn own(mut log: Box<dyn Log>) -> Result<Opened, String> {
     let mut shards: Vec<Shard> = (0..SHARDS).map(Shard::new).collect();
     let mut fold = Fold::default();
-    if let Some(base) = journal.base().map_err(|error| chain(&error))? {
+    if let Some(base) = log.base().map_err(|error| error.to_string())? {
         for mark in &base.shards {
             if let Some(shard) = shards.get_mut(usize::from(mark.shard)) {
                 shard.resume(mark.frames, mark.chain, mark.epoch);
@@ -62,10 +52,9 @@ pub fn open(data: &Path) -> Result<Opened, String> {
         }
     }
     let numbers: Vec<u16> = (0..SHARDS).collect();
-    let claimed = journal.claim_all(&numbers).and_then(|epochs| journal.sync().map(|()| epochs));
-    let epochs = claimed.map_err(|error| chain(&error))?;
-    let first = journal.first();
-    visit(&mut journal, first, |position, bytes| {
+    let epochs = log.claim(&numbers).map_err(|error| error.to_string())?;
+    let first = log.first();
+    visit(&mut *log, first, |position, bytes| {
         let (head, _) = frame::inspect(bytes).map_err(|error| error.to_string())?;
         let shard = shards.get_mut(usize::from(head.shard)).ok_or("a frame is of no shard there is")?;
         for entry in shard.replay(bytes).map_err(|error| error.to_string())? {
@@ -75,11 +64,16 @@ pub fn open(data: &Path) -> Result<Opened, String> {
     })?;
     for (shard, epoch) in shards.iter_mut().zip(epochs) {
         shard.own(epoch);
+        shard.limit_frames(log.frame_bytes_max());
     }
-    Ok(Opened { journal, shards, fold })
+    Ok(Opened { log, shards, fold })
 }
 
-fn open_journal(data: &Path) -> Result<Journal<FileDisk>, String> {
+/// Opens the journal in the files of a data directory.
+///
+/// # Errors
+/// A sentence that says what is wrong and what to do.
+pub fn files(data: &Path) -> Result<Journal<FileDisk>, String> {
     let directory = data.join("journal");
     let disk = FileDisk::own(&directory).map_err(|error| {
         format!(
@@ -87,7 +81,19 @@ fn open_journal(data: &Path) -> Result<Journal<FileDisk>, String> {
             directory.display()
         )
     })?;
-    Journal::open(disk).map_err(|error| format!("{} in {}", chain(&error), directory.display()))
+    let journal = Journal::open(disk).map_err(|error| format!("{} in {}", chain(&error), directory.display()))?;
+    if let Some(torn) = journal.torn() {
+        tracing::warn!(
+            file = torn.file,
+            kept = torn.kept,
+            cut = torn.cut,
+            "the journal ended in a torn write, which was cut off"
+        );
+    }
+    for note in journal.notes() {
+        tracing::info!("journal: {note}");
+    }
+    Ok(journal)
 }
 
 fn cells(snapshot: &Snapshot) -> Result<Vec<AnyCell>, String> {
@@ -96,41 +102,41 @@ fn cells(snapshot: &Snapshot) -> Result<Vec<AnyCell>, String> {
 }
 
 /// Shows every frame from a position on until `show` says false or fails.
-fn visit<D: Disk>(
-    journal: &mut Journal<D>,
+fn visit(
+    log: &mut dyn Log,
     from: Position,
     mut show: impl FnMut(Position, &[u8]) -> Result<bool, String>,
 ) -> Result<(), String> {
     let mut trouble = None;
-    let read = journal.read(from, |position, bytes| {
+    let read = log.read(from, &mut |position, bytes| {
         show(position, bytes).unwrap_or_else(|error| {
             trouble = Some(format!("frame {position}: {error}"));
             false
         })
     });
-    read.map_err(|error| chain(&error))?;
+    read.map_err(|error| error.to_string())?;
     trouble.map_or(Ok(()), Err)
 }
 
 /// A fold that begins where the log does.
-fn begin<D: Disk>(journal: &mut Journal<D>) -> Result<Fold, String> {
+fn begin(log: &mut dyn Log) -> Result<Fold, String> {
     let mut fold = Fold::default();
-    if let Some(base) = journal.base().map_err(|error| chain(&error))? {
+    if let Some(base) = log.base().map_err(|error| error.to_string())? {
         cells(&base)?.into_iter().for_each(|cell| fold.insert(cell));
     }
     Ok(fold)
 }
 
 /// The fold as it was.
-pub fn fold_at<D: Disk>(journal: &mut Journal<D>, at: AsOf) -> Result<Fold, String> {
-    let first = journal.first();
+pub fn fold_at(log: &mut dyn Log, at: AsOf) -> Result<Fold, String> {
+    let first = log.first();
     if let AsOf::Position(position) = at
         && position.0 + 1 < first.0
     {
         return Err(format!("the log begins at position {first}; {position} lies before it"));
     }
-    let mut fold = begin(journal)?;
-    visit(journal, first, |position, bytes| {
+    let mut fold = begin(log)?;
+    visit(log, first, |position, bytes| {
         if matches!(at, AsOf::Position(last) if position > last) {
             return Ok(false);
         }
@@ -147,13 +153,9 @@ pub fn fold_at<D: Disk>(journal: &mut Journal<D>, at: AsOf) -> Result<Fold, Stri
 }
 
 /// At most `limit` entries from a position on, whole frames only.
-pub fn entries<D: Disk>(
-    journal: &mut Journal<D>,
-    from: Position,
-    limit: usize,
-) -> Result<Vec<(Position, Entry)>, String> {
+pub fn entries(log: &mut dyn Log, from: Position, limit: usize) -> Result<Vec<(Position, Entry)>, String> {
     let mut found = Vec::new();
-    visit(journal, from, |position, bytes| {
+    visit(log, from, |position, bytes| {
         let (_, entries) = frame::decode(bytes).map_err(|error| error.to_string())?;
         found.extend(entries.into_iter().map(|entry| (position, entry)));
         Ok(found.len() < limit)
@@ -162,17 +164,17 @@ pub fn entries<D: Disk>(
 }
 
 /// Folds the log anew and takes every turn again; compares with cells and with the latest snapshot where there are any.
-pub fn verify<D: Disk>(journal: &mut Journal<D>, live: Option<Vec<(ActorId, Vec<u8>)>>) -> Result<Verified, String> {
-    let mut fold = begin(journal)?;
-    let snapshot = journal.snapshot().cloned();
+pub fn verify(log: &mut dyn Log, live: Option<Vec<(ActorId, Vec<u8>)>>) -> Result<Verified, String> {
+    let mut fold = begin(log)?;
+    let snapshot = log.snapshot().cloned();
     let mut mismatches = Vec::new();
-    let first = journal.first();
+    let first = log.first();
     let mut checked = snapshot.is_none();
     let mut live = Live::read(live.unwrap_or_default())?;
     for actor in fold.cells().map(AnyCell::id).collect::<Vec<_>>() {
         mismatches.extend(live.compare(actor, &fold));
     }
-    visit(journal, first, |position, bytes| {
+    visit(log, first, |position, bytes| {
         if let Some(snapshot) = snapshot.as_ref().filter(|snapshot| !checked && position > snapshot.position) {
             checked = true;
             mismatches.extend(differing("snapshot", &snapshot.cells, &fold));
@@ -197,7 +199,7 @@ pub fn verify<D: Disk>(journal: &mut Journal<D>, live: Option<Vec<(ActorId, Vec<
         entries: fold.entries(),
         actors: fold.cells().count() as u64,
         mismatches,
-        position: journal.position().0,
+        position: log.position().0,
     })
 }
 
@@ -246,5 +248,14 @@ fn differing(what: &str, cells: &[(ActorId, Vec<u8>)], fold: &Fold) -> Vec<Misma
 /// # Errors
 /// A sentence that says what is wrong and what to do.
 pub fn verify_offline(data: &Path) -> Result<Verified, String> {
-    verify(&mut open_journal(data)?, None)
+    verify(&mut files(data)?, None)
+}
+
+/// Verifies the log of a site on a NATS server, whether a control plane uses it or not. Waits for its answers.
+///
+/// # Errors
+/// A sentence that says what is wrong and what to do.
+pub fn verify_on_nats(url: &str, site: &str) -> Result<Verified, String> {
+    let mut log = JetStreamLog::existing(url, site, Duration::ZERO).map_err(|error| error.to_string())?;
+    verify(&mut log, None)
 }

@@ -1,10 +1,10 @@
 //! The actix actor around a shard: takes messages from its mailbox, drives the shard, and lets out what is durable.
 
-use super::Site;
 use super::writer::{Job, Writer};
+use super::{Site, unkept};
 use crate::clock;
 use actix::{Actor, AsyncContext, Context, Handler, Message, SpawnHandle};
-use actors::ports::Position;
+use actors::ports::{AppendError, Position};
 use actors::shard::{Committed, DeliverError, Shard};
 use messages::envelope::Envelope;
 use messages::time::{Span, Timestamp};
@@ -34,7 +34,7 @@ pub struct Deliver(pub Envelope);
 /// What became of the frame in flight.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Appended(Result<Position, String>);
+pub struct Appended(Result<Position, AppendError>);
 
 /// The cells' bytes, for comparison with the fold; none while something is not durable yet.
 #[derive(Message)]
@@ -58,7 +58,7 @@ impl Shell {
             // One frame is in flight at a time, so this adds one message to the mailbox at the most.
             let tell = Box::new(move |outcome| address.do_send(Appended(outcome)));
             if self.writer.send(Job::Append(frame, tell)).is_err() {
-                self.site.fail("the journal's writer is gone".into());
+                self.site.fail("stopped, because the log's writer is gone".into());
             }
         }
         let deadline = self.shard.deadline();
@@ -102,6 +102,7 @@ impl Shell {
         let (frames, chain) = self.shard.head();
         let mut shard = Shard::new(self.shard.id());
         shard.resume(frames, chain, self.shard.epoch());
+        shard.limit_frames(self.shard.frame_bytes_max());
         self.site.read(|fold| {
             let ours = fold.cells().filter(|cell| cell.id().shard() == shard.id()).cloned().collect::<Vec<_>>();
             ours.into_iter().for_each(|cell| shard.insert(cell));
@@ -148,7 +149,7 @@ impl Handler<Appended> for Shell {
                 }
                 self.pump(context);
             }
-            Err(error) => self.site.fail(error),
+            Err(error) => self.site.fail(unkept(&error)),
         }
     }
 }

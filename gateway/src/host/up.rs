@@ -1,14 +1,16 @@
 //! `orrery up`: the control plane, the gateway and one node in one process.
 
-use super::open::{Opened, open};
+use super::open::{Opened, files, own};
 use super::shell::Shell;
-use super::{Site, writer};
+use super::{Site, unkept, writer};
 use crate::agent::{Agent, Control};
 use crate::driver::{Driver, Options};
+use crate::nats::{self, JetStreamLog};
 use crate::proxy::{self, Patience, Table, Tables, TokenBook, serve_ingress};
 use actix::Actor;
 use actors::agent::Beat;
 use actors::fold::Fold;
+use actors::ports::Log;
 use futures::future::BoxFuture;
 use messages::id::NodeId;
 use messages::node::{self, NodeSpec};
@@ -16,6 +18,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 /// How often silent agents are looked for.
 const DETECT_EVERY: Duration = Duration::from_millis(100);
@@ -86,15 +89,15 @@ pub fn up(options: UpOptions, router: fn(Site) -> axum::Router, after_start: Aft
 }
 
 async fn run(options: UpOptions, router: fn(Site) -> axum::Router, after_start: AfterStart) -> Result<u8, String> {
-    if options.nats.is_some() {
-        return Err("this build keeps bus and journal in the process; leave out --nats".into());
-    }
     let book = tokens(&options)?;
     let api = bind(options.listen_api, "the API", "--listen").await?;
     let ingress = bind(options.listen_ingress, "the ingress", "--ingress").await?;
-    let Opened { journal, shards, fold } = open(&options.data)?;
-    let (writer, written) = writer::start(journal).map_err(|error| error.to_string())?;
-    let site = Site::new(fold, writer.clone());
+    let Opened { log, shards, fold } = open(&options).await?;
+    let failure = watch::channel(None).0;
+    let failed = failure.clone();
+    let (writer, written) = writer::start(log, move |error| super::fail(&failed, unkept(&error)))
+        .map_err(|error| format!("the log's writer cannot start: {error}"))?;
+    let site = Site::new(fold, writer.clone(), failure);
     let shells = shards.into_iter().map(|shard| Shell::new(shard, site.clone(), writer.clone()).start()).collect();
     let _first = site.inner.shells.set(shells);
     drop(writer);
@@ -105,6 +108,10 @@ async fn run(options: UpOptions, router: fn(Site) -> axum::Router, after_start: 
     let serving = serving.map_err(|error| format!("the ingress cannot serve: {error}"))?;
     start_agent(&site, &options, tables).await?;
     let router = router(site.clone());
+    if let Some(url) = options.nats.clone() {
+        let started = nats::start(url, &options.node.site, site.clone(), router.clone()).await;
+        started.map_err(|error| error.to_string())?;
+    }
     tokio::spawn(async move {
         if let Err(error) = axum::serve(api, router).await {
             tracing::error!(%error, "the API stopped");
@@ -115,6 +122,22 @@ async fn run(options: UpOptions, router: fn(Site) -> axum::Router, after_start: 
     serving.shutdown(DRAIN).await;
     drop(written);
     outcome
+}
+
+/// Opens the log where it is kept, in files or on NATS, and owns it.
+async fn open(options: &UpOptions) -> Result<Opened, String> {
+    let (nats, data) = (options.nats.clone(), options.data.clone());
+    let site = options.node.site.clone();
+    let opening = tokio::task::spawn_blocking(move || {
+        let log: Box<dyn Log> = match nats {
+            Some(url) => {
+                Box::new(JetStreamLog::open(&url, &site, nats::START_WITHIN).map_err(|error| error.to_string())?)
+            }
+            None => Box::new(files(&data)?),
+        };
+        own(log)
+    });
+    opening.await.map_err(|error| format!("the log cannot be opened: {error}"))?
 }
 
 /// Waits for a signal, a failure of the log, or a manifest that was refused. Returns the exit code.
@@ -133,10 +156,7 @@ async fn stopped(site: &Site, applying: tokio::task::JoinHandle<Result<(), u8>>)
         _ = terminate.recv() => Ok(messages::api::EXIT_DONE),
         code = refused => Ok(code),
         failed = failure.wait_for(Option::is_some) => {
-            let why = failed.ok().and_then(|why| why.clone()).unwrap_or_default();
-            Err(format!(
-                "stopped, because the log cannot be kept: {why}; workloads go on, and `orrery up` takes them over again"
-            ))
+            Err(failed.ok().and_then(|why| why.clone()).unwrap_or_default())
         }
     }
 }

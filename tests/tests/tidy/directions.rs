@@ -54,6 +54,15 @@ fn tidy_actix_stays_in_the_thin_shell() {
 }
 
 #[test]
+fn tidy_nats_stays_in_its_folder() {
+    let sources = sources();
+    let named = under(&sources, "gateway/src/").filter(|source| source.names("async_nats"));
+    let outside: Vec<String> =
+        named.map(|source| source.path.clone()).filter(|path| !path.starts_with("gateway/src/nats/")).collect();
+    check(&outside, "async_nats is named in gateway/src/nats/ and nowhere else in the gateway");
+}
+
+#[test]
 fn tidy_the_wire_format_is_one_file() {
     let findings: Vec<String> = sources()
         .iter()
