@@ -23,7 +23,7 @@ pub(super) fn apply(draft: &mut Draft<'_, Job>, ticket: u64, spec: &JobSpec) -> 
 /// Takes a declaration in, and says how it differs from what was.
 fn adopt(draft: &mut Draft<'_, Job>, spec: &JobSpec) -> String {
     let before = draft.state.clone();
-    let same = |revision: u32| before.workloads.get(&revision) == Some(&spec.workload);
+    let same = |revision: u32| before.workloads.get(&revision).map(|workload| &**workload) == Some(&spec.workload);
     if before.spec.as_ref() == Some(spec) && same(before.target()) && before.desired == spec.instances {
         return "unchanged".into();
     }

@@ -61,7 +61,7 @@ fn declared(job: &mut Job, event: &Event) {
         Event::Applied { spec, revision } => {
             job.revision = job.revision.max(*revision);
             job.desired = spec.instances;
-            job.workloads.insert(*revision, spec.workload.clone());
+            job.workloads.insert(*revision, Box::new(spec.workload.clone()));
             job.spec = Some(spec.clone());
             recount(job);
         }
@@ -226,7 +226,7 @@ fn wanted(job: &mut Job, event: &Event, at: Timestamp) {
         ended: None,
         retry: Retry::begin(at, tell::PLACE_RETRY_FIRST),
     };
-    job.instances.insert(*instance, fresh);
+    job.instances.insert(*instance, Box::new(fresh));
 }
 
 fn sought(job: &mut Job, instances: &[InstanceId], at: Timestamp) {

@@ -52,8 +52,9 @@ pub struct Job {
     pub revision: u32,
     /// The revision it is at; zero before the first.
     pub settled: u32,
-    /// The workload of each revision that is still of interest.
-    pub workloads: BTreeMap<u32, Workload>,
+    /// The workload of each revision that is still of interest. Boxed, as are instances: a leaf of a map has room for
+    /// eleven, and most jobs have few.
+    pub workloads: BTreeMap<u32, Box<Workload>>,
     /// How many instances are wanted.
     pub desired: u32,
     /// How many of each revision there should be.
@@ -65,7 +66,7 @@ pub struct Job {
     /// Rollouts that are to hear that they are not needed.
     pub dismissed: BTreeMap<RolloutId, Dismissal>,
     /// Its instances.
-    pub instances: BTreeMap<InstanceId, Instance>,
+    pub instances: BTreeMap<InstanceId, Box<Instance>>,
     /// What is known of slots that failed.
     pub slots: BTreeMap<u32, Slot>,
     /// How many instances there ever were.
@@ -192,7 +193,7 @@ impl Job {
 
     /// The instances in a slot: at most one.
     pub fn in_slot(&self, slot: u32) -> impl Iterator<Item = (InstanceId, &Instance)> {
-        self.instances.iter().filter(move |(_, instance)| instance.slot == slot).map(|(id, instance)| (*id, instance))
+        self.instances.iter().filter(move |(_, instance)| instance.slot == slot).map(|(id, instance)| (*id, &**instance))
     }
 }
 
