@@ -193,7 +193,10 @@ impl Job {
 
     /// The instances in a slot: at most one.
     pub fn in_slot(&self, slot: u32) -> impl Iterator<Item = (InstanceId, &Instance)> {
-        self.instances.iter().filter(move |(_, instance)| instance.slot == slot).map(|(id, instance)| (*id, &**instance))
+        self.instances
+            .iter()
+            .filter(move |(_, instance)| instance.slot == slot)
+            .map(|(id, instance)| (*id, &**instance))
     }
 }
 
