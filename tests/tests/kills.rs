@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{scope, sleep};
 use std::time::Duration;
+use tests::nats::NatsServer;
 use tests::{System, root};
 
 /// Kills where nobody says how many.
@@ -145,8 +146,8 @@ fn settled(system: &System) -> bool {
         && workloads.iter().all(|workload| known.contains(workload.instance.as_str()))
 }
 
-/// Kills and starts it again, so many times, and looks each time.
-fn survive(system: &System, kills: u64, seed: u64) {
+/// Kills and starts it again, so many times, and looks each time. What it stands on is killed now and then as well.
+fn survive(system: &System, mut ground: Option<&mut NatsServer>, kills: u64, seed: u64) {
     system.up(&[]);
     system.eventually("the node has joined", System::ready);
     let applied = system.orrery(&["apply", "examples/abc.toml"]);
@@ -165,8 +166,20 @@ fn survive(system: &System, kills: u64, seed: u64) {
                 }
             });
             sleep(Duration::from_millis(life));
-            system.kill();
+            match (ground.as_deref_mut(), round % 3) {
+                (Some(server), 0) => {
+                    server.kill();
+                    server.start();
+                }
+                (Some(server), 1) => {
+                    system.kill();
+                    server.kill();
+                    server.start();
+                }
+                _ => system.kill(),
+            }
             over.store(true, Ordering::Release);
+            system.kill();
             system.up(&[]);
             client.join().expect("the client goes on");
         });
@@ -183,8 +196,20 @@ fn survive(system: &System, kills: u64, seed: u64) {
     println!("{kills} kills survived: {} commands acknowledged, {} refused", told.times, told.refused);
 }
 
+fn kills() -> (u64, u64) {
+    (number("ORRERY_KILLS").unwrap_or(KILLS), number("ORRERY_KILLS_SEED").unwrap_or(1))
+}
+
 #[test]
 fn a_control_plane_that_is_killed_again_and_again_loses_nothing() {
-    let system = System::new();
-    survive(&system, number("ORRERY_KILLS").unwrap_or(KILLS), number("ORRERY_KILLS_SEED").unwrap_or(1));
+    let (kills, seed) = kills();
+    survive(&System::new(), None, kills, seed);
+}
+
+#[test]
+fn nor_does_one_on_nats_when_the_server_is_killed_too() {
+    let (kills, seed) = kills();
+    let mut server = NatsServer::running();
+    let system = System::on_nats(&server.url());
+    survive(&system, Some(&mut server), kills, seed);
 }
