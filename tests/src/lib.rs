@@ -161,10 +161,11 @@ impl System {
         command.output().expect("orrery runs")
     }
 
-    /// Runs a command with `--json` and reads what it says.
+    /// Runs a command with `--json` and reads what it says; nothing where nobody answers.
     pub fn json(&self, arguments: &[&str]) -> Option<Value> {
         let output = self.orrery(&[arguments, &["--json"]].concat());
-        serde_json::from_slice(&output.stdout).ok()
+        let answered = output.status.code().is_some_and(|code| code < 2);
+        serde_json::from_slice(&output.stdout).ok().filter(|_| answered)
     }
 
     /// Healthy instances of a job.
@@ -212,6 +213,11 @@ impl System {
     pub fn visit(&self, host: &str, path: &str, token: Option<&str>) -> (u16, String) {
         let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
         exchange(self.ingress, &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{token}Connection: close\r\n\r\n"))
+    }
+
+    /// A GET of the API.
+    pub fn ask(&self, path: &str) -> (u16, String) {
+        exchange(self.api, &format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n", self.api))
     }
 
     /// A POST of JSON to the API.
