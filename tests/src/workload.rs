@@ -26,6 +26,14 @@ impl Workload {
         found
     }
 
+    /// A variable of its environment.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        let environment = std::fs::read(format!("/proc/{}/environ", self.pid)).ok()?;
+        let environment = String::from_utf8_lossy(&environment);
+        let value = environment.split('\0').find_map(|one| one.strip_prefix(name)?.strip_prefix('='));
+        value.map(str::to_string)
+    }
+
     fn of(pid: u32, home: &Path) -> Option<Workload> {
         let environment = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
         let environment = String::from_utf8_lossy(&environment);

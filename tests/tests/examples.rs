@@ -48,3 +48,26 @@ fn an_instance_is_as_well_as_somebody_thinks() {
     assert_eq!(say(&system, "{}").0, 400);
     assert_eq!(system.post("/v1/opinions/nobody/0", "{\"well\":true}").0, 404);
 }
+
+#[test]
+fn links_are_found_by_variable_and_by_file_and_stay_where_they_are() {
+    let system = System::new();
+    system.up(&["examples/abc.toml"]);
+    system.eventually("all nine instances are healthy", System::whole);
+    let found = |system: &System| {
+        let workloads = system.workloads();
+        let storefront = workloads.iter().find(|workload| workload.label == "a/0").expect("a/0 runs");
+        let file = storefront.variable("LINKS_FILE").expect("it is told of a file");
+        let links: serde_json::Value =
+            serde_json::from_slice(&fs::read(file).expect("the file is there")).expect("it is JSON");
+        assert_eq!(links["b"].as_str(), storefront.variable("LINK_B").as_deref());
+        links
+    };
+    let before = found(&system);
+    system.kill();
+    system.up(&[]);
+    system.eventually("the route leads through A to B and C", |system| {
+        system.whole() && system.get(Some(tests::TOKEN)).0 == 200
+    });
+    assert_eq!(found(&system), before);
+}

@@ -4,8 +4,17 @@ use crate::proxy::{LinkHandle, LinkMode, Tables, serve_link};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::net::TcpListener;
+
+/// Ports for links: above those of instances and below those that Linux hands to outgoing connections, so that a link
+/// finds its port free after a restart.
+const PORTS: RangeInclusive<u16> = 30_000..=32_767;
+/// How often, and between which waits, it is looked whether what a killed predecessor held is free.
+const PREDECESSOR_TRIES: u32 = 40;
+const PREDECESSOR_LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// The links that are served, one for each service that some job here talks to.
 pub struct Links {
@@ -14,6 +23,9 @@ pub struct Links {
     ports: BTreeMap<String, u16>,
     served: BTreeMap<String, LinkHandle>,
 }
+
+/// The environment variable that names the file of all links, a JSON object of addresses by job.
+pub const FILE_VARIABLE: &str = "LINKS_FILE";
 
 /// The environment variable that names a link's address.
 pub fn variable(target: &str) -> String {
@@ -35,9 +47,12 @@ impl Links {
             return Ok(link.address());
         }
         let kept = self.ports.get(&service).copied();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, kept.unwrap_or(0))).await?;
+        let listener = match kept {
+            Some(port) => again(port).await?,
+            None => self.fresh().await?,
+        };
         let address = listener.local_addr()?;
-        if kept != Some(address.port()) {
+        if kept.is_none() {
             self.ports.insert(service.clone(), address.port());
             let part = self.file.with_extension("part");
             std::fs::write(&part, serde_json::to_vec(&self.ports)?)?;
@@ -46,5 +61,36 @@ impl Links {
         let link = serve_link(listener, service.clone(), self.tables.clone(), LinkMode::Auto).await?;
         self.served.insert(service, link);
         Ok(address)
+    }
+
+    /// A listener on the first port that is free, searched from a place of this agent's own.
+    async fn fresh(&self) -> io::Result<TcpListener> {
+        let length = PORTS.end() - PORTS.start() + 1;
+        let own = u16::try_from(crate::driver::mixed(&self.file) % u32::from(length)).unwrap_or(0);
+        for step in 0..length {
+            let port = PORTS.start() + (own + step) % length;
+            if self.ports.values().any(|taken| *taken == port) {
+                continue;
+            }
+            if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+                return Ok(listener);
+            }
+        }
+        let text = format!("no port between {} and {} is free", PORTS.start(), PORTS.end());
+        Err(io::Error::new(io::ErrorKind::AddrInUse, text))
+    }
+}
+
+/// A listener on the port that a link had before.
+async fn again(port: u16) -> io::Result<TcpListener> {
+    let mut tries = PREDECESSOR_TRIES;
+    loop {
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 0 => {
+                tries -= 1;
+                tokio::time::sleep(PREDECESSOR_LOOK_EVERY).await;
+            }
+            bound => return bound,
+        }
     }
 }

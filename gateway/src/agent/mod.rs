@@ -132,17 +132,9 @@ impl<C: Control> Agent<C> {
             return self.start_failed(instance, format!("its record cannot be written: {error}")).await;
         }
         let mut launch = launch_of(&assignment);
-        for target in assignment.workload.links.keys() {
-            match self.links.address(&assignment.realm, target).await {
-                Ok(address) => {
-                    launch.environment.insert(links::variable(target), format!("http://{address}"));
-                }
-                Err(error) => {
-                    return self
-                        .start_failed(instance, format!("its link to {target} cannot be served: {error}"))
-                        .await;
-                }
-            }
+        match self.links_of(&assignment).await {
+            Ok(variables) => launch.environment.extend(variables),
+            Err(detail) => return self.start_failed(instance, detail).await,
         }
         let driver = self.driver.clone();
         let started = tokio::task::spawn_blocking(move || driver.start(launch)).await;
@@ -156,6 +148,22 @@ impl<C: Control> Agent<C> {
             Ok(Err(error)) => self.start_failed(instance, crate::host::chain(&error)).await,
             Err(error) => self.start_failed(instance, error.to_string()).await,
         }
+    }
+
+    /// The variables by which an instance finds its links: an address each, and a file with all of them.
+    async fn links_of(&mut self, assignment: &Assignment) -> Result<BTreeMap<String, String>, String> {
+        let mut addresses = BTreeMap::new();
+        for target in assignment.workload.links.keys() {
+            let address = self.links.address(&assignment.realm, target).await;
+            let address = address.map_err(|error| format!("its link to {target} cannot be served: {error}"))?;
+            addresses.insert(target.clone(), format!("http://{address}"));
+        }
+        let file = self.records.keep_links(assignment.instance, &addresses);
+        let file = file.map_err(|error| format!("the file of its links cannot be written: {error}"))?;
+        let mut variables: BTreeMap<String, String> =
+            addresses.into_iter().map(|(target, address)| (links::variable(&target), address)).collect();
+        variables.insert(links::FILE_VARIABLE.into(), file.display().to_string());
+        Ok(variables)
     }
 
     async fn start_failed(&self, instance: InstanceId, detail: String) {

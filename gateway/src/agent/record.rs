@@ -3,6 +3,7 @@
 use messages::agent::Assignment;
 use messages::id::InstanceId;
 use messages::time::Timestamp;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -35,9 +36,21 @@ impl Records {
         serde_json::from_slice(&fs::read(self.path(instance)).ok()?).ok()
     }
 
-    /// Lets go of an assignment.
+    /// Lets go of an assignment, and of the file of its links.
     pub fn drop(&self, instance: InstanceId) {
         let _was_not_there = fs::remove_file(self.path(instance));
+        let _was_not_there = fs::remove_file(self.links_path(instance));
+    }
+
+    fn links_path(&self, instance: InstanceId) -> PathBuf {
+        self.directory.join(format!("{instance}.links.json"))
+    }
+
+    /// Keeps the addresses of an instance's links, by the names of the jobs, where the instance can read them.
+    pub fn keep_links(&self, instance: InstanceId, links: &BTreeMap<String, String>) -> io::Result<PathBuf> {
+        let path = self.links_path(instance);
+        replace(&path, &serde_json::to_vec(links)?)?;
+        fs::canonicalize(path)
     }
 
     /// Keeps the end of the lease.

@@ -169,7 +169,7 @@ pub enum DriverError {
 }
 
 /// A number that differs between data directories, by FNV-1a.
-fn mixed(data_directory: &Path) -> u32 {
+pub(crate) fn mixed(data_directory: &Path) -> u32 {
     let bytes = data_directory.as_os_str().as_encoded_bytes().iter();
     bytes.fold(2_166_136_261, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(16_777_619))
 }

@@ -30,6 +30,24 @@ fn tidy_every_example_is_a_manifest() {
     check(&findings, "every example reads without a fault");
 }
 
+/// The blocks of TOML in a page.
+fn blocks(page: &str) -> Vec<String> {
+    let text = fs::read_to_string(root().join(page)).expect("the page is readable text");
+    let after = text.split("```toml\n").skip(1).map(str::to_owned).collect::<Vec<_>>();
+    after.iter().filter_map(|rest| rest.split("```").next().map(str::to_owned)).collect()
+}
+
+#[test]
+fn tidy_the_page_on_manifests_shows_what_reads() {
+    let blocks = blocks("docs/manifest.md");
+    let [whole, tokens] = blocks.as_slice() else { panic!("two blocks of TOML: {blocks:?}") };
+    let manifest = read(whole, "docs/manifest.md", Format::Toml).expect("the manifest of the page reads");
+    assert_eq!((manifest.jobs.len(), manifest.routes.len()), (2, 1));
+    gateway::proxy::TokenBook::parse(tokens).expect("the tokens of the page read");
+    let examples = fs::read_to_string(root().join("examples/tokens.toml")).expect("the example is readable text");
+    gateway::proxy::TokenBook::parse(&examples).expect("the tokens of the examples read");
+}
+
 #[test]
 fn tidy_the_bad_revision_differs_in_what_b_runs_and_in_nothing_else() {
     let good = manifest("examples/abc.toml").expect("abc.toml reads");
