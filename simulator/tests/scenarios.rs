@@ -11,6 +11,14 @@ fn scenario_of(name: &str) -> Scenario {
 /// Seeds that once found a bug, and what it was.
 const FOUND: &[(&str, u64, &str)] = &[
     ("tight", 0, "a scheduler that placed one instance left the retry of the next in the past"),
+    (
+        "exclusive",
+        902,
+        "a scheduler gave a place to an instance that a late refusal had made wait, and that had one by then",
+    ),
+    ("exclusive", 643, "an exclusive job forgot instances that were to be restarted before they had a place"),
+    ("everything", 318, "the oracle wanted health of a revision that was declared while every node was lost"),
+    ("everything", 583, "the oracle wanted a revision to be taken back that fell sick after its gates were passed"),
     ("everything", 107, "the oracle took two commands that overlapped in the order of their answers"),
 ];
 

@@ -18,6 +18,7 @@ pub(super) fn settle(before: &Job, draft: &mut Draft<'_, Job>, because: Reason) 
     for revision in revisions(&draft.state) {
         shrink(draft, revision, because);
     }
+    give_up_unplaced(draft);
     let mut wanted = come_back(draft);
     for revision in revisions(&draft.state) {
         grow(draft, revision, because, &mut wanted);
@@ -183,6 +184,16 @@ fn restart_next(draft: &mut Draft<'_, Job>) {
     }
 }
 
+/// Lets go of what is to go and has no place yet. Its slot is free at once, for what comes instead.
+fn give_up_unplaced(draft: &mut Draft<'_, Job>) {
+    let unplaced = draft.state.instances.iter().filter(|(_, one)| one.retiring.is_some() && one.phase == Phase::Wanted);
+    for instance in unplaced.map(|(id, _)| *id).collect::<Vec<_>>() {
+        draft.turn.send(SchedulerId::of_site(DEFAULT_SITE), scheduler::Message::Withdraw { instance });
+        let ended = Ended::new(Reason::Stopped, "it was not placed yet");
+        draft.record(Event::Gone { instance, ended });
+    }
+}
+
 /// Takes out of service what is to go and may: sick ones first, then the highest slots.
 fn withdraw(draft: &mut Draft<'_, Job>) {
     let state = &draft.state;
@@ -192,11 +203,7 @@ fn withdraw(draft: &mut Draft<'_, Job>) {
     going.sort_unstable();
     for (healthy, _, instance) in going {
         let Some(one) = draft.state.instances.get(&instance) else { continue };
-        if one.phase == Phase::Wanted {
-            draft.turn.send(SchedulerId::of_site(DEFAULT_SITE), scheduler::Message::Withdraw { instance });
-            let ended = Ended::new(Reason::Stopped, "it was not placed yet");
-            draft.record(Event::Gone { instance, ended });
-        } else if !healthy || spared(&draft.state, one) {
+        if !healthy || spared(&draft.state, one) {
             draft.record(Event::Withdrawn { instance });
         }
     }

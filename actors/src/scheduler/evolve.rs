@@ -3,7 +3,8 @@
 use super::cluster::{RefusedBy, Reservation};
 use super::{Known, RESERVATION, REVISIONS_MAX, Rules, Scheduler, Waiting};
 use crate::cedar::Compiled;
-use messages::id::{InstanceId, JobId};
+use messages::id::{InstanceId, JobId, NodeId};
+use messages::node::NodeView;
 use messages::reason::Reason;
 use messages::scheduler::{Ask, Event, Unplaceable};
 use messages::time::{Span, Timestamp};
@@ -45,12 +46,7 @@ impl Scheduler {
                 self.retry_all(at);
             }
             Event::Viewed { node, view } => {
-                let mut jobs = self.cluster.set_view(*node, view.clone());
-                jobs.sort_unstable();
-                jobs.dedup();
-                for job in jobs {
-                    self.forget_if_gone(job);
-                }
+                self.see(*node, view);
                 self.retry_all(at);
             }
             Event::ClaimRefused { node, instance, because } => {
@@ -68,6 +64,20 @@ impl Scheduler {
                 self.rules.insert(realm.clone(), rules);
                 self.retry_all(at);
             }
+        }
+    }
+
+    /// Takes in what a node says of itself. A claim that it refused may have been asked for again and be taken by now:
+    /// who has one waits no more.
+    fn see(&mut self, node: NodeId, view: &NodeView) {
+        for claim in &view.claims {
+            self.leave_queue(claim.instance);
+        }
+        let mut jobs = self.cluster.set_view(node, view.clone());
+        jobs.sort_unstable();
+        jobs.dedup();
+        for job in jobs {
+            self.forget_if_gone(job);
         }
     }
 

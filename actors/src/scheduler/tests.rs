@@ -319,6 +319,22 @@ fn a_refused_claim_goes_elsewhere_and_not_back_until_the_node_changed() {
 }
 
 #[test]
+fn an_instance_that_was_refused_and_then_taken_waits_no_more() {
+    let mut story = Story::new();
+    let (n1, n2) = (Machine::new("n1", "r1", 4_000), Machine::new("n2", "r1", 1_000));
+    story.node(&n1);
+    let a = job("a", 500);
+    story.place(&a, 0..1);
+    let (node, instance, view) = (n1.id(), instance(&a, 0), n1.view.clone());
+    story.say(Message::ClaimRefused { node, instance, because: Reason::NodeDown, view });
+    story.node(&n1.holds(&a, 0));
+    story.node(&n2);
+    assert_eq!(claims(&story.settle()), [], "it has a place");
+    assert!(story.waits().is_empty());
+    story.check();
+}
+
+#[test]
 fn nodes_that_take_nothing_new_are_passed_over() {
     for (standing, reason) in [(Standing::Cordoned, Reason::Cordoned), (Standing::Lost, Reason::NodeDown)] {
         let mut story = Story::new();

@@ -1,7 +1,9 @@
 //! What was asked for, by the commands that were acknowledged, against what truly runs.
 
 use super::Runs;
+use super::rollouts::Rollouts;
 use crate::plan::Plan;
+use crate::program::Program;
 use actors::fold::Fold;
 use messages::id::JobId;
 use messages::manifest::{Affinity, Level, Workload};
@@ -73,8 +75,21 @@ impl Desired {
         }
     }
 
-    /// What is otherwise than it should be.
-    pub(super) fn check(&self, truth: &[Runs], fold: &Fold) -> Vec<(&'static str, String)> {
+    /// Jobs that are at a revision that cannot stay healthy, as the rules have it: nothing of them ran when it was
+    /// declared, or it passed its gates and fell sick later. There is nothing to go back to, so they start it again and
+    /// again.
+    pub(super) fn restless(&self, fold: &Fold, rollouts: &Rollouts) -> BTreeSet<JobId> {
+        let ids = self.jobs.keys().map(|name| JobId::named(&self.realm, name));
+        let restless = ids.filter(|id| {
+            let Some((_, job)) = fold.jobs().find(|(actor, _)| actor.id == id.0) else { return false };
+            let bad = job.workloads.get(&job.settled).is_some_and(|workload| Program::of(workload).bad());
+            bad && job.under_way().is_none() && rollouts.let_in(*id, job.settled)
+        });
+        restless.collect()
+    }
+
+    /// What is otherwise than it should be. Of restless jobs, never more may run than are wanted.
+    pub(super) fn check(&self, truth: &[Runs], fold: &Fold, restless: &BTreeSet<JobId>) -> Vec<(&'static str, String)> {
         let mut wrong = Vec::new();
         let names: BTreeMap<JobId, &String> =
             self.jobs.keys().map(|name| (JobId::named(&self.realm, name), name)).collect();
@@ -85,7 +100,9 @@ impl Desired {
             }
             for (assignment, healthy) in &runs.running {
                 match names.get(&assignment.job) {
-                    Some(name) if *healthy => running.entry(name).or_default().push(&assignment.workload),
+                    Some(name) if *healthy || restless.contains(&assignment.job) => {
+                        running.entry(name).or_default().push(&assignment.workload)
+                    }
                     Some(name) => wrong.push(("what runs is not healthy", format!("{name}: {}", assignment.label))),
                     None => wrong.push(("something runs that nobody asked for", assignment.label.clone())),
                 }
@@ -93,13 +110,15 @@ impl Desired {
         }
         for (name, expected) in &self.jobs {
             let runs = running.get(name).map_or(&[][..], Vec::as_slice);
-            let wanted = expected.wanted();
-            if !wanted.iter().any(|count| runs.len() as u64 == u64::from(*count)) {
-                let state = state_of(fold, JobId::named(&self.realm, name));
+            let (wanted, id) = (expected.wanted(), JobId::named(&self.realm, name));
+            let (is_restless, number) = (restless.contains(&id), runs.len() as u64);
+            let right = |count: u32| number == u64::from(count) || (is_restless && number < u64::from(count));
+            if !wanted.iter().any(|count| right(*count)) {
+                let state = state_of(fold, id);
                 let message = format!("{name}: {} run, {wanted:?} are wanted; {state}", runs.len());
                 wrong.push(("another number runs than is wanted", message));
             }
-            wrong.extend(expected.check_revisions(name, runs, self.newest_wins));
+            wrong.extend(expected.check_revisions(name, runs, self.newest_wins, is_restless));
         }
         wrong
     }
@@ -131,7 +150,13 @@ impl Expected {
         self.counts.iter().filter(|(_, answered, _)| *answered >= latest).map(|(_, _, count)| *count).collect()
     }
 
-    fn check_revisions(&self, name: &str, runs: &[&Workload], newest_wins: bool) -> Option<(&'static str, String)> {
+    fn check_revisions(
+        &self,
+        name: &str,
+        runs: &[&Workload],
+        newest_wins: bool,
+        restless: bool,
+    ) -> Option<(&'static str, String)> {
         let first = runs.first()?;
         if runs.iter().any(|workload| workload != first) {
             return Some(("two revisions run side by side", name.to_string()));
@@ -139,13 +164,12 @@ impl Expected {
         if !self.workloads.contains(first) {
             return Some(("a revision runs that was never acknowledged", name.to_string()));
         }
-        let good: Vec<_> =
-            self.workloads.iter().filter(|workload| !crate::program::Program::of(workload).bad()).collect();
+        let good: Vec<_> = self.workloads.iter().filter(|workload| !Program::of(workload).bad()).collect();
         match good.last() {
             Some(newest) if newest_wins && self.workloads.last() == Some(newest) && newest != first => {
                 Some(("an old revision runs", name.to_string()))
             }
-            Some(_) if !good.contains(first) => Some(("a bad revision runs", name.to_string())),
+            Some(_) if !good.contains(first) && !restless => Some(("a bad revision runs", name.to_string())),
             _ => None,
         }
     }

@@ -18,12 +18,12 @@ use durable::Durable;
 use messages::agent::Assignment;
 use messages::entry::Entry;
 use messages::envelope::{Envelope, MessageId};
-use messages::id::{ActorId, InstanceId, NodeId};
+use messages::id::{ActorId, InstanceId, JobId, Kind, NodeId};
 use messages::node::LeaseTerms;
 use messages::policy::{Answer, Request};
 use messages::reason::Refusal;
 use rollouts::Rollouts;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use truth::Truth;
 use turns::Turns;
 
@@ -44,7 +44,8 @@ pub struct Oracle {
     turns: Turns,
     epochs: BTreeMap<ActorId, (u64, u64)>,
     heard: BTreeMap<NodeId, u64>,
-    last_entry: Option<(u64, String)>,
+    /// When each actor recorded its last entry, and which.
+    last_entries: BTreeMap<ActorId, (u64, u64)>,
     marks: Vec<&'static str>,
     violations: Vec<Violation>,
 }
@@ -61,7 +62,7 @@ impl Oracle {
             turns: Turns::new(plan),
             epochs: BTreeMap::new(),
             heard: BTreeMap::new(),
-            last_entry: None,
+            last_entries: BTreeMap::new(),
             marks: Vec::new(),
             violations: Vec::new(),
         }
@@ -109,7 +110,7 @@ impl Oracle {
             if let Err(gap) = self.fold.apply(entry, Position(self.durable.frames())) {
                 findings.push((Invariant::FoldIsState, "an entry does not follow the last", gap.to_string()));
             }
-            self.last_entry = Some((now, format!("{} entry {}", entry.head().actor, entry.head().sequence)));
+            self.last_entries.insert(entry.head().actor, (now, entry.head().sequence));
             self.see(entry, &mut findings);
         }
         findings
@@ -172,7 +173,11 @@ impl Oracle {
 
     /// A client waits for the answer to a command no longer.
     pub fn check_converged(&self, truth: &[Runs]) -> Vec<(&'static str, String)> {
-        self.desired.check(truth, &self.fold)
+        self.desired.check(truth, &self.fold, &self.restless())
+    }
+
+    fn restless(&self) -> BTreeSet<JobId> {
+        self.desired.restless(&self.fold, &self.rollouts)
     }
 
     /// Who is far from what it must be near.
@@ -180,10 +185,18 @@ impl Oracle {
         self.desired.check_near(truth)
     }
 
-    /// An entry that was recorded after `since`.
+    /// An entry that was recorded after `since`. A restless job keeps nodes, scheduler and routes busy; every other job,
+    /// rollout and policy is quiet all the same.
     pub fn check_quiet(&self, since: u64) -> Option<String> {
-        let (at, what) = self.last_entry.as_ref()?;
-        (*at > since).then(|| format!("{what} at {at}us, after {since}us"))
+        let restless = self.restless();
+        let quiet = |actor: &ActorId| match actor.kind {
+            Kind::Job => !restless.contains(&JobId(actor.id)),
+            Kind::Rollout | Kind::Policy => true,
+            _ => restless.is_empty(),
+        };
+        let last = self.last_entries.iter().filter(|(actor, _)| quiet(actor)).max_by_key(|(_, (at, _))| *at);
+        let (actor, (at, sequence)) = last?;
+        (*at > since).then(|| format!("{actor} entry {sequence} at {at}us, after {since}us"))
     }
 
     /// A final state becomes part of the hash.

@@ -26,6 +26,12 @@ struct JobSeen {
     exclusive: bool,
     /// Whether it was ever scaled.
     scaled: bool,
+    /// Instances that have a place and are to stay.
+    placed: BTreeSet<InstanceId>,
+    /// The revision declared in this entry, if it may be taken without a rollout.
+    entering: Option<u32>,
+    /// Revisions that came in as the rules have it.
+    let_in: BTreeSet<u32>,
     healthy: BTreeSet<InstanceId>,
     /// Instances that are out of service, whatever is still seen of them.
     going: BTreeSet<InstanceId>,
@@ -53,6 +59,12 @@ struct RolloutSeen {
 }
 
 impl Rollouts {
+    /// Whether a revision came in as the rules have it: at once, where nothing of the job ran; or by a rollout that had
+    /// passed every gate, and had not been told of as many failures as make it go back.
+    pub(super) fn let_in(&self, job: JobId, revision: u32) -> bool {
+        self.jobs.get(&job.into()).is_some_and(|seen| seen.let_in.contains(&revision))
+    }
+
     /// An entry was committed.
     pub(super) fn see(&mut self, entry: &Entry, fold: &Fold, findings: &mut Vec<Finding>) {
         match entry {
@@ -60,6 +72,7 @@ impl Rollouts {
             Entry::Rollout(record) => {
                 self.see_rollout(record, findings);
                 self.check_evidence(record, fold, findings);
+                self.see_settled(record, fold);
             }
             Entry::Route(record) => self.see_route(record, findings),
             Entry::Node(_) | Entry::Scheduler(_) | Entry::Policy(_) => {}
@@ -69,6 +82,7 @@ impl Rollouts {
     fn see_job(&mut self, record: &Record<job::Message, job::Event>, findings: &mut Vec<Finding>) {
         let actor = record.head.actor;
         let seen = self.jobs.entry(actor).or_default();
+        seen.entering = None;
         for event in &record.events {
             seen.see(event, findings);
         }
@@ -102,6 +116,20 @@ impl Rollouts {
             if let Some(revision) = settled {
                 seen.allowed.insert(*revision, 100);
             }
+        }
+    }
+
+    /// A rollout is done, with no more failures known to it than it may bear.
+    fn see_settled(&mut self, record: &Record<rollout::Message, rollout::Event>, fold: &Fold) {
+        let id = record.head.actor;
+        if !record.events.iter().any(|event| matches!(event, rollout::Event::Settled)) {
+            return;
+        }
+        let Some(rollout) = self.rollouts.get(&RolloutId(id.id)) else { return };
+        let Some((_, state)) = fold.rollouts().find(|(actor, _)| *actor == id) else { return };
+        let failures = state.coming().map_or(0, |coming| coming.failures);
+        if failures < rollout.spec.failures_max.max(1) {
+            self.jobs.entry(rollout.job).or_default().let_in.insert(rollout.to);
         }
     }
 
@@ -159,6 +187,7 @@ impl Rollouts {
 impl JobSeen {
     fn see(&mut self, event: &job::Event, findings: &mut Vec<Finding>) {
         use job::Event as E;
+        self.see_place(event);
         match event {
             E::Applied { spec, .. } => {
                 (self.desired, self.minimum) = (spec.instances, spec.rollout.min_healthy);
@@ -212,6 +241,23 @@ impl JobSeen {
                 self.going.remove(instance);
                 self.rolled.remove(instance);
                 self.rolled_back.remove(instance);
+            }
+            _ => {}
+        }
+    }
+
+    /// Who has a place, and which revision is taken at once because nobody has.
+    fn see_place(&mut self, event: &job::Event) {
+        use job::Event as E;
+        match event {
+            E::Applied { revision, .. } => {
+                let nothing_runs = self.desired == 0 || self.placed.is_empty();
+                self.entering = nothing_runs.then_some(*revision);
+            }
+            E::Settled { revision } if self.entering == Some(*revision) => drop(self.let_in.insert(*revision)),
+            E::Assigned { instance, .. } | E::Kept { instance } => drop(self.placed.insert(*instance)),
+            E::Retired { instance, .. } | E::Failed { instance, .. } | E::Gone { instance, .. } => {
+                self.placed.remove(instance);
             }
             _ => {}
         }

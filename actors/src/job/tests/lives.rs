@@ -270,3 +270,14 @@ fn a_restart_cuts_a_backoff_short() {
     stage.ask(|ticket| Message::Restart { ticket, slot: Some(0) }).expect("the slot waits");
     assert_eq!(stage.places_asked().len(), 1);
 }
+
+#[test]
+fn an_exclusive_instance_that_is_restarted_before_it_has_a_place_is_wanted_again() {
+    let mut stage = Stage::new();
+    stage.apply(JobSpec { exclusive: true, ..spec(2) });
+    let before = [stage.slot(0), stage.slot(1)];
+    stage.ask(|ticket| Message::Restart { ticket, slot: None }).expect("both can be restarted");
+    let after = [stage.slot(0), stage.slot(1)];
+    assert_eq!(stage.places_asked(), after);
+    assert!(before.iter().all(|instance| !after.contains(instance)), "each slot has its next instance");
+}
