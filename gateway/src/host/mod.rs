@@ -1,6 +1,7 @@
 //! The live host: one process that owns the shards, keeps the log, passes messages on, and answers reads from the fold.
 
 mod agents;
+mod bus;
 mod examine;
 mod files;
 mod open;
@@ -8,6 +9,7 @@ mod shell;
 mod up;
 mod writer;
 
+pub use bus::{Bus, Done, Hear, InProcess};
 pub use examine::{Examined, examine};
 pub use files::FileDisk;
 pub use open::{verify_offline, verify_on_nats};
@@ -78,6 +80,7 @@ pub struct Site {
 struct Inner {
     fold: RwLock<Fold>,
     shells: OnceLock<Vec<Addr<Shell>>>,
+    bus: OnceLock<Box<dyn Bus>>,
     writer: Writer,
     detector: Mutex<Detector>,
     agents: Mutex<BTreeMap<NodeId, mpsc::Sender<Order>>>,
@@ -116,6 +119,7 @@ impl Site {
         let inner = Inner {
             fold: RwLock::new(fold),
             shells: OnceLock::new(),
+            bus: OnceLock::new(),
             writer,
             detector: Mutex::new(detector),
             agents: Mutex::default(),
@@ -261,7 +265,7 @@ impl Site {
     /// Passes a message on to whom it is for. What cannot be passed on is dropped: who is owed asks again.
     fn pass_on(&self, envelope: Envelope, position: Option<Position>) {
         match envelope.to {
-            Address::Actor(actor) => self.to_actor(actor, envelope),
+            Address::Actor(_) => self.to_actor(envelope),
             Address::Agent(node) => self.to_agent(node, envelope.body),
             Address::Client(client) => {
                 if let (Some(waits), Body::Reply(outcome)) =
@@ -274,10 +278,21 @@ impl Site {
         }
     }
 
-    fn to_actor(&self, actor: ActorId, envelope: Envelope) {
+    fn to_actor(&self, envelope: Envelope) {
+        if let Some(bus) = self.inner.bus.get() {
+            bus.send(envelope);
+        }
+    }
+
+    /// Hands a message that the bus carried to its shard. What is not done may come again.
+    fn hand_over(&self, envelope: Envelope, done: Done) {
+        let Address::Actor(actor) = envelope.to else {
+            tracing::warn!(to = %envelope.to, "the bus carried a message that is for no actor");
+            return done.done();
+        };
         let shell = self.inner.shells.get().and_then(|shells| shells.get(usize::from(actor.shard())));
         if let Some(shell) = shell
-            && shell.try_send(Deliver(envelope)).is_err()
+            && shell.try_send(Deliver(envelope, done)).is_err()
         {
             tracing::warn!(%actor, "a shard's mailbox is full; a message was dropped and will be asked for again");
         }

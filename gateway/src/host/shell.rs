@@ -1,13 +1,14 @@
 //! The actix actor around a shard: takes messages from its mailbox, drives the shard, and lets out what is durable.
 
 use super::writer::{Job, Writer};
-use super::{Site, unkept};
+use super::{Done, Site, unkept};
 use crate::clock;
 use actix::{Actor, AsyncContext, Context, Handler, Message, SpawnHandle};
 use actors::ports::{AppendError, Position};
-use actors::shard::{Committed, DeliverError, Shard};
+use actors::shard::{Committed, DeliverError, Receipt, Shard};
 use messages::envelope::Envelope;
 use messages::time::{Span, Timestamp};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How many messages may wait in a shard's mailbox; beyond it they are dropped, and asked again by who is owed.
@@ -24,12 +25,15 @@ pub struct Shell {
     writer: Writer,
     armed: Option<(Timestamp, SpawnHandle)>,
     rebuild: bool,
+    /// What is acknowledged once it is durable.
+    undone: BTreeMap<Receipt, Done>,
+    receipts: Receipt,
 }
 
 /// A message for an actor of the shard.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Deliver(pub Envelope);
+pub struct Deliver(pub Envelope, pub Done);
 
 /// What became of the frame in flight.
 #[derive(Message)]
@@ -44,7 +48,7 @@ pub struct Snapshots;
 impl Shell {
     /// The shell of a shard that is owned.
     pub const fn new(shard: Shard, site: Site, writer: Writer) -> Self {
-        Self { shard, site, writer, armed: None, rebuild: false }
+        Self { shard, site, writer, armed: None, rebuild: false, undone: BTreeMap::new(), receipts: 0 }
     }
 
     /// Lets out what may leave, hands the next frame over, and arms the timer.
@@ -81,13 +85,14 @@ impl Shell {
         self.pump(context);
     }
 
-    fn release(&self, committed: Committed, position: Option<Position>) {
+    fn release(&mut self, committed: Committed, position: Option<Position>) {
         if let Some(position) = position {
             self.site.took_in(position, committed.entries);
         }
         for envelope in committed.releases {
             self.site.pass_on(envelope, position);
         }
+        committed.receipts.iter().filter_map(|receipt| self.undone.remove(receipt)).for_each(Done::done);
     }
 
     fn trouble(&mut self, error: &DeliverError) {
@@ -108,6 +113,8 @@ impl Shell {
             ours.into_iter().for_each(|cell| shard.insert(cell));
         });
         self.shard = shard;
+        // What was given up is not acknowledged, so it comes again where the bus can.
+        self.undone.clear();
         self.rebuild = false;
     }
 }
@@ -125,9 +132,19 @@ impl Actor for Shell {
 impl Handler<Deliver> for Shell {
     type Result = ();
 
-    fn handle(&mut self, Deliver(envelope): Deliver, context: &mut Self::Context) {
-        if let Err(error) = self.shard.deliver(&envelope, None, clock::now()) {
-            self.trouble(&error);
+    fn handle(&mut self, Deliver(envelope, done): Deliver, context: &mut Self::Context) {
+        self.receipts += 1;
+        match self.shard.deliver(&envelope, Some(self.receipts), clock::now()) {
+            Ok(()) => {
+                self.undone.insert(self.receipts, done);
+            }
+            Err(error) => {
+                // There is room again later; anything else would go wrong again.
+                if !matches!(error, DeliverError::Overloaded(_)) {
+                    done.done();
+                }
+                self.trouble(&error);
+            }
         }
         if self.rebuild && !self.shard.in_flight() {
             self.rebuild();

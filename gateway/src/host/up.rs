@@ -2,10 +2,10 @@
 
 use super::open::{Opened, files, own};
 use super::shell::Shell;
-use super::{Site, unkept, writer};
+use super::{Bus, Hear, InProcess, Site, unkept, writer};
 use crate::agent::{Agent, Control};
 use crate::driver::{Driver, Options};
-use crate::nats::{self, JetStreamLog};
+use crate::nats::{self, JetStreamLog, NatsBus};
 use crate::proxy::{self, Patience, Table, Tables, TokenBook, serve_ingress};
 use actix::Actor;
 use actors::agent::Beat;
@@ -16,6 +16,7 @@ use messages::id::NodeId;
 use messages::node::{self, NodeSpec};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -101,6 +102,7 @@ async fn run(options: UpOptions, router: fn(Site) -> axum::Router, after_start: 
     let shells = shards.into_iter().map(|shard| Shell::new(shard, site.clone(), writer.clone()).start()).collect();
     let _first = site.inner.shells.set(shells);
     drop(writer);
+    let _first = site.inner.bus.set(bus(&site, &options).await?);
     let tables = Tables::default();
     tokio::spawn(keep_tables(site.clone(), tables.clone()));
     tokio::spawn(detect(site.clone()));
@@ -138,6 +140,15 @@ async fn open(options: &UpOptions) -> Result<Opened, String> {
         own(log)
     });
     opening.await.map_err(|error| format!("the log cannot be opened: {error}"))?
+}
+
+/// What carries messages to actors: this process, or a NATS server.
+async fn bus(site: &Site, options: &UpOptions) -> Result<Box<dyn Bus>, String> {
+    let ours = site.clone();
+    let hear: Hear = Arc::new(move |envelope, done| ours.hand_over(envelope, done));
+    let Some(url) = &options.nats else { return Ok(Box::new(InProcess(hear))) };
+    let bus = NatsBus::start(url, &options.node.site, hear).await.map_err(|error| error.to_string())?;
+    Ok(Box::new(bus))
 }
 
 /// Waits for a signal, a failure of the log, or a manifest that was refused. Returns the exit code.

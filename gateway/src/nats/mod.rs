@@ -1,4 +1,5 @@
-//! NATS: the log in a JetStream stream in place of files, the API as request and reply, and public events.
+//! NATS: the log in a JetStream stream in place of files, messages to actors in
+//! another, the API as request and reply, and public events.
 //!
 //! async-nats is named in this folder and nowhere else.
 
@@ -10,11 +11,13 @@ mod connect;
 mod doctor;
 mod events;
 mod log;
+mod messages;
 mod stream;
 
 pub use bus::start;
 pub use doctor::{Finding, Looked, look};
 pub use log::JetStreamLog;
+pub use messages::NatsBus;
 
 use std::time::Duration;
 
