@@ -7,5 +7,6 @@ pub mod command;
 pub mod driver;
 pub mod host;
 pub mod nats;
+mod predecessor;
 pub mod proxy;
 pub mod views;

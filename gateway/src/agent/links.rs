@@ -1,20 +1,17 @@
 //! The stable local addresses that links give to the jobs of this machine.
 
+use crate::predecessor;
 use crate::proxy::{LinkHandle, LinkMode, Tables, serve_link};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// Ports for links: above those of instances and below those that Linux hands to outgoing connections, so that a link
 /// finds its port free after a restart.
 const PORTS: RangeInclusive<u16> = 30_000..=32_767;
-/// How often, and between which waits, it is looked whether what a killed predecessor held is free.
-const PREDECESSOR_TRIES: u32 = 40;
-const PREDECESSOR_LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// The links that are served, one for each service that some job here talks to.
 pub struct Links {
@@ -48,7 +45,7 @@ impl Links {
         }
         let kept = self.ports.get(&service).copied();
         let listener = match kept {
-            Some(port) => again(port).await?,
+            Some(port) => predecessor::bind((Ipv4Addr::LOCALHOST, port).into()).await?,
             None => self.fresh().await?,
         };
         let address = listener.local_addr()?;
@@ -78,19 +75,5 @@ impl Links {
         }
         let text = format!("no port between {} and {} is free", PORTS.start(), PORTS.end());
         Err(io::Error::new(io::ErrorKind::AddrInUse, text))
-    }
-}
-
-/// A listener on the port that a link had before.
-async fn again(port: u16) -> io::Result<TcpListener> {
-    let mut tries = PREDECESSOR_TRIES;
-    loop {
-        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 0 => {
-                tries -= 1;
-                tokio::time::sleep(PREDECESSOR_LOOK_EVERY).await;
-            }
-            bound => return bound,
-        }
     }
 }

@@ -1,14 +1,10 @@
 //! A directory of real files under the journal, with one owner at a time.
 
+use crate::predecessor;
 use actors::ports::Disk;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Error, ErrorKind, Read, Result, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-/// How often, and between which waits, it is looked whether another has let go of the directory.
-const PREDECESSOR_TRIES: u32 = 40;
-const PREDECESSOR_LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Files in one directory, locked for as long as this lives.
 #[derive(Debug)]
@@ -28,10 +24,10 @@ impl FileDisk {
         fs::create_dir_all(directory)?;
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(directory.join("lock"))?;
         // What a killed predecessor began to start may hold its files for a moment longer.
-        for tries in (0..PREDECESSOR_TRIES).rev() {
+        for tries in (0..predecessor::TRIES).rev() {
             match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => break,
-                Err(_) if tries > 0 => std::thread::sleep(PREDECESSOR_LOOK_EVERY),
+                Err(_) if tries > 0 => std::thread::sleep(predecessor::LOOK_EVERY),
                 Err(_) => {
                     let text = format!("{} is in use by another control plane; stop it first", directory.display());
                     return Err(Error::new(ErrorKind::ResourceBusy, text));

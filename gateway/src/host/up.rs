@@ -6,6 +6,7 @@ use super::{Bus, Hear, InProcess, Site, unkept, writer};
 use crate::agent::{Agent, Control};
 use crate::driver::{Driver, Options};
 use crate::nats::{self, JetStreamLog, NatsBus};
+use crate::predecessor;
 use crate::proxy::{self, Patience, Table, Tables, TokenBook, serve_ingress};
 use actix::Actor;
 use actors::agent::Beat;
@@ -25,10 +26,6 @@ use tokio::sync::watch;
 const DETECT_EVERY: Duration = Duration::from_millis(100);
 /// How long connections may finish when the process stops.
 const DRAIN: Duration = Duration::from_secs(5);
-
-/// How often, and between which waits, it is looked whether what a killed predecessor held is free.
-const PREDECESSOR_TRIES: u32 = 40;
-const PREDECESSOR_LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What `orrery up` can be told.
 #[derive(Clone, Debug)]
@@ -172,22 +169,10 @@ async fn stopped(site: &Site, applying: tokio::task::JoinHandle<Result<(), u8>>)
     }
 }
 
-/// Listens. What a killed predecessor began to start may hold its sockets for a moment longer.
 async fn bind(address: SocketAddr, what: &str, flag: &str) -> Result<TcpListener, String> {
-    let mut tries = PREDECESSOR_TRIES;
-    loop {
-        match TcpListener::bind(address).await {
-            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && tries > 0 => {
-                tries -= 1;
-                tokio::time::sleep(PREDECESSOR_LOOK_EVERY).await;
-            }
-            bound => {
-                return bound.map_err(|error| {
-                    format!("{what} cannot listen on {address}: {error}; stop what is there or give another {flag}")
-                });
-            }
-        }
-    }
+    predecessor::bind(address).await.map_err(|error| {
+        format!("{what} cannot listen on {address}: {error}; stop what is there or give another {flag}")
+    })
 }
 
 fn tokens(options: &UpOptions) -> Result<TokenBook, String> {
