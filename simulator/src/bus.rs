@@ -2,7 +2,8 @@
 //!
 //! Order holds for each sender and receiver, and nowhere else; late copies come out of any order.
 
-use crate::plan::{Pace, Trouble};
+use crate::plan::Pace;
+use crate::plan::trouble::bus::Bus as Trouble;
 use crate::world::random::{Domain, Random, key_of_actor, key_of_uuid};
 use messages::envelope::Address;
 use std::collections::BTreeMap;
@@ -35,22 +36,37 @@ pub fn key_of(address: Address) -> u64 {
 /// What is wrong with the network now, and when the last message of each link arrives.
 #[derive(Clone, Debug, Default)]
 pub struct Bus {
-    troubles: BTreeMap<usize, (Trouble, u64)>,
+    troubles: BTreeMap<u64, Wrong>,
     last: BTreeMap<(u64, u64), u64>,
+}
+
+/// A trouble under way.
+#[derive(Clone, Debug)]
+struct Wrong {
+    trouble: Trouble,
+    /// The machines it is about; none when it is about everything.
+    machines: Vec<usize>,
+    until: u64,
+}
+
+impl Wrong {
+    fn is_about(&self, link: Link) -> bool {
+        self.machines.is_empty() || link.machine.is_some_and(|machine| self.machines.contains(&machine))
+    }
 }
 
 /// When the copies of a message arrive; empty when it is lost.
 pub type Arrivals = [Option<u64>; 2];
 
 impl Bus {
-    /// Trouble number `number` of the plan begins and lasts until `until`.
-    pub fn begin(&mut self, number: usize, trouble: Trouble, until: u64) {
-        self.troubles.insert(number, (trouble, until));
+    /// Trouble `id` of the plan begins and lasts until `until`. Without machines it is about everything.
+    pub fn begin(&mut self, id: u64, trouble: Trouble, machines: &[usize], until: u64) {
+        self.troubles.insert(id, Wrong { trouble, machines: machines.to_vec(), until });
     }
 
     /// It is over.
-    pub fn end(&mut self, number: usize) {
-        self.troubles.remove(&number);
+    pub fn end(&mut self, id: u64) {
+        self.troubles.remove(&id);
     }
 
     /// When the copies of a message arrive that is said now. `message` is its identity, `occurrence` says how often it
@@ -69,9 +85,9 @@ impl Bus {
         let mut delay = random.between(Domain::Latency, &key, low, high);
         let mut copy = None;
         let mut not_before = 0;
-        for (number, (trouble, until)) in &self.troubles {
-            let key = [link.from, link.to, message, occurrence, *number as u64];
-            match *trouble {
+        for (id, wrong) in self.troubles.iter().filter(|(_, wrong)| wrong.is_about(link)) {
+            let key = [link.from, link.to, message, occurrence, *id];
+            match wrong.trouble {
                 Trouble::Loss { per_mille } if random.chance(Domain::Loss, &key, per_mille) => return [None, None],
                 Trouble::Duplicate { per_mille, late_us } if random.chance(Domain::Duplicate, &key, per_mille) => {
                     copy = Some(random.between(Domain::DuplicateDelay, &key, 0, late_us));
@@ -79,10 +95,10 @@ impl Bus {
                 Trouble::Slow { extra_us } => {
                     delay += random.between(Domain::DuplicateDelay, &key, 0, extra_us);
                 }
-                Trouble::Clog { machine } if link.machine == Some(machine) && !link.from_machine => {
-                    not_before = not_before.max(*until);
+                Trouble::Clog if !link.from_machine => {
+                    not_before = not_before.max(wrong.until);
                 }
-                Trouble::Partition { machine, to_machine, from_machine } if link.machine == Some(machine) => {
+                Trouble::Partition { to_machine, from_machine } => {
                     let open = if link.from_machine { from_machine } else { to_machine };
                     if !open {
                         return [None, None];
@@ -120,7 +136,7 @@ mod tests {
     #[test]
     fn a_one_way_partition_stops_one_way() {
         let mut bus = Bus::default();
-        bus.begin(0, Trouble::Partition { machine: 0, to_machine: true, from_machine: false }, 10);
+        bus.begin(0, Trouble::Partition { to_machine: true, from_machine: false }, &[0], 10);
         assert_eq!(send(&mut bus, 0, LINK, 1), [None, None]);
         assert!(send(&mut bus, 0, Link { from_machine: false, ..LINK }, 2)[0].is_some());
         bus.end(0);
@@ -130,7 +146,7 @@ mod tests {
     #[test]
     fn what_is_clogged_comes_when_the_clog_is_over() {
         let mut bus = Bus::default();
-        bus.begin(0, Trouble::Clog { machine: 0 }, 1_000_000);
+        bus.begin(0, Trouble::Clog, &[0], 1_000_000);
         let arrival = send(&mut bus, 0, Link { from_machine: false, ..LINK }, 1)[0];
         assert!(arrival >= Some(1_000_000));
     }

@@ -1,7 +1,6 @@
 //! The control plane: one process with every shard, one journal and one failure detector. It may die at any moment.
 
 use crate::disk::SimDisk;
-use crate::plan::Trouble;
 use crate::store::{Opened, Store};
 use crate::verdict::Invariant;
 use crate::world::Event;
@@ -19,6 +18,7 @@ use messages::node::LeaseTerms;
 use std::collections::{BTreeMap, BTreeSet};
 
 mod check;
+mod suffer;
 
 /// How long a control plane that died by itself takes to come back, in microseconds.
 const RESTART_US: u64 = 300_000;
@@ -181,45 +181,6 @@ impl Control {
         let order = process.detector.beat(node, beat, cx.host_now());
         let envelope = cx.envelope(Address::Host, Address::Agent(node), Principal::system(), Body::Agent(order));
         cx.send(envelope, 0);
-    }
-
-    /// A trouble of the control plane begins.
-    pub fn suffer(&mut self, trouble: Trouble, cx: &mut Context) {
-        match trouble {
-            Trouble::ControlCrash => {
-                self.down += 1;
-                self.die(cx);
-            }
-            Trouble::SyncFails => self.change_disk(|disk| disk.fail_syncs(1)),
-            Trouble::DiskFull => self.change_disk(|disk| disk.set_full(true)),
-            Trouble::DiskStall { extra_us } => {
-                self.stalls.insert(extra_us, extra_us);
-            }
-            _ => {}
-        }
-    }
-
-    /// A trouble of the control plane is over.
-    pub fn recover(&mut self, trouble: Trouble, cx: &mut Context) {
-        match trouble {
-            Trouble::ControlCrash => {
-                self.down = self.down.saturating_sub(1);
-                self.start(cx);
-            }
-            Trouble::SyncFails => self.change_disk(SimDisk::mend_syncs),
-            Trouble::DiskFull => self.change_disk(|disk| disk.set_full(false)),
-            Trouble::DiskStall { extra_us } => {
-                self.stalls.remove(&extra_us);
-            }
-            _ => {}
-        }
-    }
-
-    fn change_disk(&mut self, change: impl FnOnce(&mut SimDisk)) {
-        match &mut self.process {
-            Some(process) => process.store.with_disk(change),
-            None => change(&mut self.disk),
-        }
     }
 
     /// The process dies, and what was not synced is in danger.

@@ -18,6 +18,8 @@ use messages::reason::Reason;
 use messages::time::{Span, Timestamp};
 use std::collections::BTreeMap;
 
+mod suffer;
+
 /// Something that happens on a machine.
 #[derive(Clone, Copy, Debug)]
 pub enum MachineEvent {
@@ -165,7 +167,7 @@ impl Machine {
     }
 
     /// The agent is killed. What it started goes on.
-    pub fn kill_agent(&mut self, _cx: &mut Context) {
+    pub fn kill_agent(&mut self) {
         self.agent_down += 1;
         self.agent = None;
     }

@@ -1,7 +1,8 @@
 //! From a scenario and a seed to a plan. Pure: the same two always make the same plan.
 
 use super::{Action, Doing, Going, Range, Scenario};
-use crate::plan::{Fault, MachinePlan, Operation, Pace, Plan, Trouble};
+use crate::plan::trouble::{self, Aim, Given};
+use crate::plan::{Fault, MachinePlan, Operation, Pace, Plan, Target, When};
 use crate::world::clock::{Clock, EPOCH_US};
 use crate::world::random::{Domain, Random};
 use messages::node::NodeSpec;
@@ -37,7 +38,8 @@ pub fn plan(scenario: &Scenario, seed: u64) -> Plan {
         retake: seed.is_multiple_of(RETAKE_EVERY),
     };
     plan.operations.sort_by_key(|operation| operation.at);
-    plan.faults.sort_by_key(|fault| fault.at);
+    plan.faults.sort_by_key(|fault| fault.when.earliest());
+    plan.faults.iter_mut().zip(0..).for_each(|(fault, id)| fault.id = id);
     plan
 }
 
@@ -141,37 +143,25 @@ impl Draws {
             let key = |what: u64| [12, row, time, what];
             let at = self.range(&key(0), going.at);
             let lasts = self.range(&key(1), going.lasts);
-            let trouble = self.trouble(going, key, machines)?;
-            (at < scenario.heal).then_some(Fault { at, lasts, trouble })
+            let given = Given {
+                per_mille: self.range(&key(3), going.per_mille),
+                extra_us: self.range(&key(4), going.extra),
+                lasts,
+                choice: self.random.word(Domain::Plan, &key(5)),
+                random: self.random,
+                key: [row, time],
+            };
+            let kind = trouble::kind(&going.what)?;
+            let target = match kind.aim {
+                Aim::World | Aim::Either => Target::World,
+                Aim::Machines => {
+                    let machine = self.pick(&key(2), 0, (machines as u64).checked_sub(1)?);
+                    Target::Machine(usize::try_from(machine).ok()?)
+                }
+            };
+            let fault = Fault { id: 0, when: When::At(at), lasts, target, trouble: (kind.make)(&given) };
+            (at < scenario.heal).then_some(fault)
         };
         (0..times).filter_map(make).collect()
-    }
-
-    fn trouble(&self, going: &Going, key: impl Fn(u64) -> [u64; 4], machines: usize) -> Option<Trouble> {
-        let machine = self.pick(&key(2), 0, (machines as u64).checked_sub(1)?);
-        let machine = usize::try_from(machine).ok()?;
-        let per_mille = self.range(&key(3), going.per_mille);
-        let extra_us = self.range(&key(4), going.extra);
-        let choice = self.random.word(Domain::Plan, &key(5));
-        Some(match going.what.as_str() {
-            "loss" => Trouble::Loss { per_mille },
-            "duplicate" => Trouble::Duplicate { per_mille, late_us: extra_us },
-            "slow" => Trouble::Slow { extra_us },
-            "clog" => Trouble::Clog { machine },
-            "partition" => {
-                let shape = self.pick(&key(6), 0, 3);
-                Trouble::Partition { machine, to_machine: shape == 1, from_machine: shape == 2 }
-            }
-            "control-crash" => Trouble::ControlCrash,
-            "sync-fails" => Trouble::SyncFails,
-            "disk-full" => Trouble::DiskFull,
-            "disk-stall" => Trouble::DiskStall { extra_us },
-            "agent-crash" => Trouble::AgentCrash { machine },
-            "agent-pause" => Trouble::AgentPause { machine },
-            "machine-crash" => Trouble::MachineCrash { machine },
-            "workload-dies" => Trouble::WorkloadDies { machine, choice },
-            "workload-sick" => Trouble::WorkloadSick { machine, choice },
-            _ => return None,
-        })
     }
 }

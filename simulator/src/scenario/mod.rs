@@ -132,21 +132,3 @@ pub struct Going {
     /// How much longer or later, where that matters.
     pub extra: Range,
 }
-
-/// The classes of faults, by name.
-pub const FAULTS: [&str; 14] = [
-    "loss",
-    "duplicate",
-    "slow",
-    "clog",
-    "partition",
-    "control-crash",
-    "sync-fails",
-    "disk-full",
-    "disk-stall",
-    "agent-crash",
-    "agent-pause",
-    "machine-crash",
-    "workload-dies",
-    "workload-sick",
-];

@@ -1,6 +1,7 @@
 //! Reads a scenario's TOML, and says exactly what is wrong with it.
 
-use super::{Action, Doing, FAULTS, Going, Range, Scenario};
+use super::{Action, Doing, Going, Range, Scenario};
+use crate::plan::trouble;
 use messages::manifest::{self, Format, Manifest};
 use messages::policy::Mode;
 use messages::quantity;
@@ -329,8 +330,9 @@ impl Reader<'_> {
     fn going(&mut self, row: (usize, Table<'_>)) -> Option<Going> {
         let (at, mut table) = row;
         let what = self.text(&mut table, "what").unwrap_or_default();
-        if !FAULTS.contains(&what.as_str()) {
-            self.fault(at, format!("there is no fault {what:?}; known are {}", FAULTS.join(", ")));
+        if trouble::kind(&what).is_none() {
+            let known: Vec<&str> = trouble::kinds().map(|kind| kind.name).collect();
+            self.fault(at, format!("there is no fault {what:?}; known are {}", known.join(", ")));
         }
         let going = Going {
             what,

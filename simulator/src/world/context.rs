@@ -8,6 +8,7 @@ use crate::world::Event;
 use crate::world::clock::Clock;
 use crate::world::queue::Queue;
 use crate::world::random::{Domain, Random, key_of_message, key_of_uuid};
+use crate::world::trigger::Watch;
 use actors::agent::Beat;
 use messages::entry::Entry;
 use messages::envelope::{Address, Body, Envelope, MessageId, Principal};
@@ -49,6 +50,8 @@ pub struct Context {
     pub bus: Bus,
     /// The one who knows the truth.
     pub oracle: Oracle,
+    /// The faults that wait for their trigger.
+    pub watch: Watch,
     /// What is counted.
     pub statistics: Statistics,
     /// Whether lines are written.
@@ -69,6 +72,7 @@ impl Context {
             queue: Queue::default(),
             bus: Bus::default(),
             oracle: Oracle::new(&plan),
+            watch: Watch::new(&plan),
             statistics: Statistics::default(),
             tracing: false,
             trace: Vec::new(),
@@ -157,6 +161,11 @@ impl Context {
         }
     }
 
+    /// The number of the machine that is this node.
+    pub fn machine_of(&self, node: NodeId) -> Option<usize> {
+        self.machines.get(&node).copied()
+    }
+
     fn link(&self, from: Address, to: Address) -> Link {
         let machine = |address| match address {
             Address::Agent(node) => self.machines.get(&node).copied(),
@@ -181,6 +190,9 @@ impl Context {
         self.statistics.entries += entries.len() as u64;
         for entry in entries {
             self.note(&entry.head().actor.to_string(), || line(entry));
+        }
+        for (number, after) in entries.iter().flat_map(|entry| self.watch.see(entry, now)).collect::<Vec<_>>() {
+            self.queue.after(after, Event::Begins(number));
         }
         for found in self.oracle.committed(shard, frame, entries, now) {
             self.violate(found.0, found.1, found.2);

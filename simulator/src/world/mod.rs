@@ -4,11 +4,13 @@ pub mod clock;
 pub mod context;
 pub mod queue;
 pub mod random;
+pub mod trigger;
+mod trouble;
 
 use crate::client::Clients;
 use crate::control::{Control, ControlEvent};
 use crate::machine::{Machine, MachineEvent};
-use crate::plan::{Plan, Trouble};
+use crate::plan::Plan;
 use crate::verdict::{Invariant, Verdict};
 use context::{Context, Parcel};
 use messages::envelope::Address;
@@ -50,6 +52,8 @@ pub struct World {
     machines: Vec<Machine>,
     by_node: BTreeMap<NodeId, usize>,
     clients: Clients,
+    /// The machines that each fault under way hits, by its number in the plan.
+    hit: BTreeMap<usize, Vec<usize>>,
     events: u64,
 }
 
@@ -65,15 +69,13 @@ impl World {
         for (index, machine) in plan.machines.iter().enumerate() {
             cx.queue.at(machine.joins_at, Event::Machine(index, MachineEvent::Boot));
         }
-        for (number, fault) in plan.faults.iter().enumerate() {
-            cx.queue.at(fault.at, Event::Begins(number));
-        }
+        Self::arrange_faults(&plan, &mut cx);
         cx.queue.at(plan.settled_at, Event::Settled);
         let clients = Clients::new(&plan, &mut cx);
         let by_node = machines.iter().map(|machine| (machine.node(), machine.index())).collect();
         let mut control = Control::default();
         control.start(&mut cx);
-        Self { cx, control, machines, by_node, clients, events: 0 }
+        Self { cx, control, machines, by_node, clients, hit: BTreeMap::new(), events: 0 }
     }
 
     /// Lets the next thing happen. False when there is nothing more, or nothing more to learn.
@@ -144,38 +146,6 @@ impl World {
                 Address::Client(client) => self.clients.hear(client, &envelope, cx),
                 Address::Host => {}
             },
-        }
-    }
-
-    fn begin(&mut self, number: usize) {
-        let cx = &mut self.cx;
-        let fault = cx.plan.faults[number];
-        let until = (fault.at + fault.lasts).min(cx.plan.heal_at);
-        cx.mark(fault.trouble.name());
-        cx.note("world", || format!("{} begins", fault.trouble.name()));
-        cx.bus.begin(number, fault.trouble, until);
-        match fault.trouble {
-            Trouble::AgentCrash { machine } => self.machines[machine].kill_agent(cx),
-            Trouble::AgentPause { machine } => self.machines[machine].pause_agent(until),
-            Trouble::MachineCrash { machine } => self.machines[machine].lose_power(cx),
-            Trouble::WorkloadDies { machine, choice } => self.machines[machine].kill_one(choice, cx),
-            Trouble::WorkloadSick { machine, choice } => self.machines[machine].sicken_one(choice, until, cx),
-            trouble => self.control.suffer(trouble, cx),
-        }
-        cx.queue.at(until, Event::Ends(number));
-    }
-
-    fn end(&mut self, number: usize) {
-        let cx = &mut self.cx;
-        let trouble = cx.plan.faults[number].trouble;
-        cx.note("world", || format!("{} ends", trouble.name()));
-        cx.bus.end(number);
-        match trouble {
-            Trouble::AgentCrash { machine } => self.machines[machine].start_agent(cx),
-            Trouble::AgentPause { machine } => self.machines[machine].resume_agent(cx),
-            Trouble::MachineCrash { machine } => self.machines[machine].boot(cx),
-            Trouble::WorkloadDies { .. } | Trouble::WorkloadSick { .. } => {}
-            trouble => self.control.recover(trouble, cx),
         }
     }
 }

@@ -36,6 +36,8 @@ pub enum Domain {
     Plan,
     /// Whether a start is announced late.
     Announce,
+    /// Which machines a fault hits.
+    Target,
 }
 
 /// The seed of all draws of a run.

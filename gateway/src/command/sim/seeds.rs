@@ -146,8 +146,8 @@ fn tell(line: &TraceLine, show: Show) {
 }
 
 fn tell_fault(fault: &simulator::plan::Fault, show: Show) {
-    let what = format!("{:?} for {}us", fault.trouble, fault.lasts);
-    tell(&TraceLine { at: fault.at, actor: "plan".into(), what }, show);
+    let what = format!("{:?} of {} {} for {}us", fault.trouble, fault.target, fault.when, fault.lasts);
+    tell(&TraceLine { at: fault.when.earliest(), actor: "plan".into(), what }, show);
 }
 
 /// What is said on standard error while it takes long.

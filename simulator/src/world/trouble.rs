@@ -1,0 +1,106 @@
+//! Faults of the plan begin and end: whom they hit is found, and each takes effect where it belongs.
+
+use super::context::Context;
+use super::{Event, World};
+use crate::plan::{Plan, Target, Trouble, When};
+use crate::world::random::{Domain, Random};
+use messages::id::{ActorId, JobId};
+use std::sync::Arc;
+
+impl World {
+    /// Arranges the faults that begin at a time; the others wait for their trigger.
+    pub(super) fn arrange_faults(plan: &Plan, cx: &mut Context) {
+        for (number, fault) in plan.faults.iter().enumerate() {
+            if let When::At(at) = fault.when {
+                cx.queue.at(at, Event::Begins(number));
+            }
+        }
+    }
+
+    pub(super) fn begin(&mut self, number: usize) {
+        let cx = &mut self.cx;
+        let plan = Arc::clone(&cx.plan);
+        let fault = &plan.faults[number];
+        if cx.now() >= plan.heal_at {
+            return;
+        }
+        let until = (cx.now() + fault.lasts).min(plan.heal_at);
+        let machines = resolve(&fault.target, number, cx);
+        if machines.is_empty() && fault.target != Target::World {
+            cx.mark("fault-without-target");
+            return;
+        }
+        cx.mark(fault.trouble.name());
+        cx.note("world", || format!("{} of {} begins", fault.trouble.name(), fault.target));
+        match fault.trouble {
+            Trouble::Bus(trouble) => cx.bus.begin(fault.id, trouble, &machines, until),
+            Trouble::Disk(trouble) => self.control.suffer_disk(trouble),
+            Trouble::Control(trouble) => self.control.suffer(trouble, cx),
+            Trouble::Machine(trouble) => {
+                for machine in &machines {
+                    self.machines[*machine].suffer(trouble, until, cx);
+                }
+            }
+        }
+        self.hit.insert(number, machines);
+        self.cx.queue.at(until, Event::Ends(number));
+    }
+
+    pub(super) fn end(&mut self, number: usize) {
+        let cx = &mut self.cx;
+        let plan = Arc::clone(&cx.plan);
+        let fault = &plan.faults[number];
+        let machines = self.hit.remove(&number).unwrap_or_default();
+        cx.note("world", || format!("{} of {} ends", fault.trouble.name(), fault.target));
+        match fault.trouble {
+            Trouble::Bus(_) => cx.bus.end(fault.id),
+            Trouble::Disk(trouble) => self.control.recover_disk(trouble),
+            Trouble::Control(trouble) => self.control.recover(trouble, cx),
+            Trouble::Machine(trouble) => {
+                for machine in &machines {
+                    self.machines[*machine].recover(trouble, cx);
+                }
+            }
+        }
+    }
+}
+
+/// The machines that a fault hits if it begins now.
+fn resolve(target: &Target, number: usize, cx: &Context) -> Vec<usize> {
+    let plan = &cx.plan;
+    let count = plan.machines.len();
+    let of = |belongs: &dyn Fn(usize) -> bool| (0..count).filter(|machine| belongs(*machine)).collect::<Vec<_>>();
+    let in_rack = |rack: &String| of(&|machine| plan.machines[machine].spec.rack == *rack);
+    let id = plan.faults[number].id;
+    match target {
+        Target::World => Vec::new(),
+        Target::Machine(machine) => of(&|other| other == *machine),
+        Target::All => of(&|_| true),
+        Target::Half => some(cx.random, id, of(&|_| true), count.div_ceil(2)),
+        Target::Minority => some(cx.random, id, of(&|_| true), count.saturating_sub(1) / 2),
+        Target::Rack(rack) => in_rack(rack),
+        Target::AnyOfRack(rack) => some(cx.random, id, in_rack(rack), 1),
+        Target::Site(site) => of(&|machine| plan.machines[machine].spec.site == *site),
+        Target::Owner { job, slot } => owner(job.as_deref(), *slot, number, cx).into_iter().collect(),
+    }
+}
+
+/// So many of the machines, in an order of chance.
+fn some(random: Random, id: u64, mut machines: Vec<usize>, count: usize) -> Vec<usize> {
+    machines.sort_by_key(|machine| random.word(Domain::Target, &[id, *machine as u64]));
+    machines.truncate(count);
+    machines
+}
+
+/// The machine of an instance: of a job's slot, or of what the trigger was about.
+fn owner(job: Option<&str>, slot: Option<u32>, number: usize, cx: &Context) -> Option<usize> {
+    let about = cx.watch.found(number);
+    let wanted = job.map(|job| ActorId::from(JobId::named(&cx.plan.realm, job)));
+    let jobs = cx.oracle.fold().jobs().filter(|(actor, _)| wanted.is_none_or(|wanted| wanted == *actor));
+    let instances = jobs.flat_map(|(_, job)| &job.instances).filter(|(id, instance)| {
+        let meant = job.is_some() || Some(**id) == about;
+        meant && slot.is_none_or(|slot| instance.slot == slot) && instance.node.is_some()
+    });
+    let (_, instance) = instances.min_by_key(|(id, instance)| (instance.slot, **id))?;
+    cx.machine_of(instance.node?)
+}
