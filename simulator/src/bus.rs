@@ -38,6 +38,7 @@ pub fn key_of(address: Address) -> u64 {
 pub struct Bus {
     troubles: BTreeMap<u64, Wrong>,
     last: BTreeMap<(u64, u64), u64>,
+    bites: Vec<&'static str>,
 }
 
 /// A trouble under way.
@@ -69,6 +70,11 @@ impl Bus {
         self.troubles.remove(&id);
     }
 
+    /// The kinds that had an effect since the last time.
+    pub fn take_bites(&mut self) -> Vec<&'static str> {
+        std::mem::take(&mut self.bites)
+    }
+
     /// When the copies of a message arrive that is said now. `message` is its identity, `occurrence` says how often it
     /// was said before.
     pub fn arrivals(
@@ -88,19 +94,26 @@ impl Bus {
         for (id, wrong) in self.troubles.iter().filter(|(_, wrong)| wrong.is_about(link)) {
             let key = [link.from, link.to, message, occurrence, *id];
             match wrong.trouble {
-                Trouble::Loss { per_mille } if random.chance(Domain::Loss, &key, per_mille) => return [None, None],
+                Trouble::Loss { per_mille } if random.chance(Domain::Loss, &key, per_mille) => {
+                    self.bites.push(wrong.trouble.name());
+                    return [None, None];
+                }
                 Trouble::Duplicate { per_mille, late_us } if random.chance(Domain::Duplicate, &key, per_mille) => {
+                    self.bites.push(wrong.trouble.name());
                     copy = Some(random.between(Domain::DuplicateDelay, &key, 0, late_us));
                 }
                 Trouble::Slow { extra_us } => {
+                    self.bites.push(wrong.trouble.name());
                     delay += random.between(Domain::DuplicateDelay, &key, 0, extra_us);
                 }
                 Trouble::Clog if !link.from_machine => {
+                    self.bites.push(wrong.trouble.name());
                     not_before = not_before.max(wrong.until);
                 }
                 Trouble::Partition { to_machine, from_machine } => {
                     let open = if link.from_machine { from_machine } else { to_machine };
                     if !open {
+                        self.bites.push(wrong.trouble.name());
                         return [None, None];
                     }
                 }

@@ -11,6 +11,9 @@ impl Control {
     pub fn suffer(&mut self, trouble: Trouble, cx: &mut Context) {
         match trouble {
             Trouble::Crash => {
+                if self.process.is_some() {
+                    cx.bite(trouble.name());
+                }
                 self.down += 1;
                 self.die(cx);
             }

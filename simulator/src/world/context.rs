@@ -59,6 +59,7 @@ pub struct Context {
     /// The lines.
     pub trace: Vec<TraceLine>,
     marks: BTreeMap<&'static str, u64>,
+    bites: BTreeMap<&'static str, u64>,
     machines: BTreeMap<NodeId, usize>,
     outside: u64,
 }
@@ -77,6 +78,7 @@ impl Context {
             tracing: false,
             trace: Vec::new(),
             marks: BTreeMap::new(),
+            bites: BTreeMap::new(),
             machines: machines.map(|(index, machine)| (NodeId::named(&machine.spec.name), index)).collect(),
             outside: 0,
             plan,
@@ -101,6 +103,11 @@ impl Context {
     /// Counts that something worth reaching was reached.
     pub fn mark(&mut self, name: &'static str) {
         *self.marks.entry(name).or_default() += 1;
+    }
+
+    /// Counts that a kind of trouble had an effect, and did not merely begin. The mark is "kind bites".
+    pub fn bite(&mut self, kind: &'static str) {
+        *self.bites.entry(kind).or_default() += 1;
     }
 
     /// Writes a line, when lines are written.
@@ -138,6 +145,7 @@ impl Context {
         let message = key_of_message(envelope.id);
         let now = self.now();
         let arrivals = self.bus.arrivals(self.random, &self.plan.pace, now, link, message, occurrence);
+        self.count_bites();
         self.dispatch(arrivals, Parcel::Envelope(Box::new(envelope)));
     }
 
@@ -147,7 +155,14 @@ impl Context {
         let message = key_of_uuid(node.0) ^ beat.sent_at.0;
         let now = self.now();
         let arrivals = self.bus.arrivals(self.random, &self.plan.pace, now, link, message, beat.session);
+        self.count_bites();
         self.dispatch(arrivals, Parcel::Beat(node, beat));
+    }
+
+    fn count_bites(&mut self) {
+        for kind in self.bus.take_bites() {
+            self.bite(kind);
+        }
     }
 
     fn dispatch(&mut self, arrivals: [Option<u64>; 2], parcel: Parcel) {
@@ -225,6 +240,8 @@ impl Context {
     /// Sums up.
     pub fn into_verdict(mut self, events: u64) -> Verdict {
         self.statistics.simulated_ms = self.now() / 1_000;
+        let marks = self.marks.into_iter().map(|(name, count)| (name.into(), count));
+        let bites = self.bites.into_iter().map(|(kind, count)| (format!("{kind} bites"), count));
         let (log_hash, violations) = self.oracle.into_results();
         Verdict {
             scenario: self.plan.scenario.clone(),
@@ -234,7 +251,7 @@ impl Context {
             log_hash: hexadecimal(&log_hash),
             violations,
             statistics: self.statistics,
-            marks: self.marks.into_iter().map(|(name, count)| (name.into(), count)).collect(),
+            marks: marks.chain(bites).collect(),
         }
     }
 }
