@@ -294,6 +294,11 @@ impl Shard {
         self.flight.is_some()
     }
 
+    /// How many entries wait for a frame.
+    pub const fn waiting(&self) -> usize {
+        self.waiting.entries.len()
+    }
+
     /// The frame in flight is durable.
     pub fn committed(&mut self) -> Committed {
         self.flight.take().unwrap_or_default().into()

@@ -9,8 +9,11 @@ use messages::envelope::{Address, Body, Envelope, MessageId, Principal};
 use messages::id::{ActorId, ClientId, CorrelationId, JobId, PolicyId};
 use messages::policy::{Message, Request, SYSTEM_REALM};
 use messages::reason::{Reason, Refusal};
+use operator::ANSWERED_MAX;
 use std::collections::{BTreeMap, VecDeque};
 use uuid::Uuid;
+
+mod operator;
 
 /// How long a client waits before it says the same again, in microseconds.
 const REPEAT_AFTER_US: u64 = 1_500_000;
@@ -24,6 +27,12 @@ const ANEW_MAX: u32 = 12;
 pub struct Clients {
     clients: BTreeMap<u32, Client>,
     by_id: BTreeMap<ClientId, u32>,
+    /// The plan's operations, and after them those of faults.
+    operations: Vec<Operation>,
+    /// Of an operation of a fault, the kind of the fault.
+    because: BTreeMap<usize, &'static str>,
+    /// Commands that were answered, as they were given; the latest last.
+    answered: VecDeque<Envelope>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -33,6 +42,7 @@ struct Client {
     attempt: u32,
     anew: u32,
     request: Option<Request>,
+    said: Option<Envelope>,
     given: u64,
 }
 
@@ -44,7 +54,7 @@ fn command_id(cx: &Context, operation: usize, anew: u32) -> Uuid {
 impl Clients {
     /// The clients of a plan; their first commands are arranged.
     pub fn new(plan: &Plan, cx: &mut Context) -> Self {
-        let mut clients = Self::default();
+        let mut clients = Self { operations: plan.operations.clone(), ..Self::default() };
         let mut order: Vec<usize> = (0..plan.operations.len()).collect();
         order.sort_by_key(|index| (plan.operations[*index].at, *index));
         for index in order {
@@ -58,6 +68,19 @@ impl Clients {
         clients
     }
 
+    /// A fault gives a command. Returns the number of the operation.
+    fn give(&mut self, operation: Operation, kind: &'static str, cx: &mut Context) -> usize {
+        let (number, client) = (self.operations.len(), operation.client);
+        self.operations.push(operation);
+        self.because.insert(number, kind);
+        let waiting = self.clients.entry(client).or_default();
+        waiting.operations.push_back(number);
+        if waiting.operations.len() == 1 {
+            self.arrange(client, 0, cx);
+        }
+        number
+    }
+
     /// Arranges a client's next command, `delay` from now at the earliest.
     fn arrange(&mut self, number: u32, delay: u64, cx: &mut Context) {
         let Some(client) = self.clients.get_mut(&number) else { return };
@@ -65,7 +88,7 @@ impl Clients {
         client.waits = true;
         client.attempt = 0;
         client.request = None;
-        let at = cx.plan.operations[operation].at.max(cx.now() + delay);
+        let at = self.operations[operation].at.max(cx.now() + delay);
         cx.queue.at(at, Event::Client { client: number, operation, attempt: 0 });
     }
 
@@ -81,7 +104,7 @@ impl Clients {
             client.given = cx.now();
         }
         let plan = std::sync::Arc::clone(&cx.plan);
-        let request = client.request.get_or_insert_with(|| bound(&plan, &plan.operations[operation], cx)).clone();
+        let request = client.request.get_or_insert_with(|| bound(&plan, &self.operations[operation], cx)).clone();
         let realm = realm_of(&plan, &request);
         let id = command_id(cx, operation, client.anew);
         self.by_id.insert(ClientId(id), number);
@@ -98,6 +121,7 @@ impl Clients {
         if attempt > 0 {
             cx.mark("command-repeated");
         }
+        client.said = Some(envelope.clone());
         cx.send(envelope, u64::from(attempt));
         cx.queue.after(REPEAT_AFTER_US, Event::Client { client: number, operation, attempt: attempt + 1 });
     }
@@ -118,7 +142,14 @@ impl Clients {
         cx.statistics.answers += 1;
         cx.note(&format!("client-{number}"), || format!("{} is answered: {outcome:?}", request.action()));
         cx.oracle.answered(&request, outcome, client.given, cx.now());
-        let refused = cx.plan.operations[operation].refused;
+        self.answered.extend(client.said.take());
+        if self.answered.len() > ANSWERED_MAX {
+            self.answered.pop_front();
+        }
+        let refused = self.operations[operation].refused;
+        if let Some(kind) = self.because.get(&operation).filter(|_| outcome.is_ok() != refused) {
+            cx.bite(kind);
+        }
         if refused && outcome.is_ok() {
             let message = format!("client {number} gave {}", request.action());
             cx.violate(Invariant::Refused, "a command is done that must be refused", message);
@@ -139,7 +170,7 @@ impl Clients {
     pub fn check_answered(&self, cx: &mut Context) {
         for (number, client) in &self.clients {
             if let Some(operation) = client.operations.front() {
-                let action = cx.plan.operations[*operation].request.action();
+                let action = self.operations[*operation].request.action();
                 let message = format!("client {number} waits for {action} since attempt {}", client.attempt);
                 cx.violate(Invariant::Answered, "a command is never answered", message);
             }

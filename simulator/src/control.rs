@@ -1,6 +1,7 @@
 //! The control plane: one process with every shard, one journal and one failure detector. It may die at any moment.
 
 use crate::disk::SimDisk;
+use crate::plan::trouble::control::Step;
 use crate::store::{Opened, Store};
 use crate::verdict::Invariant;
 use crate::world::Event;
@@ -18,7 +19,10 @@ use messages::node::LeaseTerms;
 use std::collections::{BTreeMap, BTreeSet};
 
 mod check;
+mod settings;
 mod suffer;
+
+use settings::{Death, Settings};
 
 /// How long a control plane that died by itself takes to come back, in microseconds.
 const RESTART_US: u64 = 300_000;
@@ -32,6 +36,13 @@ pub enum ControlEvent {
     Tick(u64),
     /// The process is started again, unless it runs.
     Start,
+    /// The process dies, and again and again until then.
+    Dies {
+        /// Until when, in microseconds.
+        until: u64,
+        /// The longest life, in microseconds.
+        life_us: u64,
+    },
 }
 
 /// The control plane, whether it runs or not.
@@ -42,6 +53,8 @@ pub struct Control {
     generation: u64,
     stalls: BTreeMap<u64, u64>,
     down: u32,
+    settings: Settings,
+    paused_until: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -75,7 +88,8 @@ impl Control {
             return;
         }
         self.generation += 1;
-        match Store::open(&self.disk, cx.plan.segment_bytes, self.generation.is_multiple_of(2)) {
+        let latest = self.settings.from_latest(self.generation.is_multiple_of(2));
+        match Store::open(&self.disk, self.settings.segment_bytes(&cx.plan), latest) {
             Ok(opened) => self.replay(opened, cx),
             Err(trouble) => {
                 if self.disk.is_faulty() {
@@ -137,10 +151,11 @@ impl Control {
         let Some(process) = &mut self.process else { return };
         act(process, cx, self.generation);
         let stall = self.stalls.values().max().copied().unwrap_or_default();
-        if let Err(trouble) = process.commit(self.generation, stall, cx) {
-            cx.note("control", || format!("dies: {trouble}"));
-            self.die(cx);
-            cx.queue.after(RESTART_US, Event::Control(ControlEvent::Start));
+        if self.settings.is_sleepy() {
+            process.passivate(cx);
+        }
+        if let Err(death) = process.commit(self.generation, stall, &mut self.settings, cx) {
+            self.fall(&death, cx);
         }
     }
 
@@ -148,14 +163,16 @@ impl Control {
     pub fn happen(&mut self, event: ControlEvent, cx: &mut Context) {
         match event {
             ControlEvent::Start => self.start(cx),
+            ControlEvent::Dies { until, life_us } => self.die_again(until, life_us, cx),
             ControlEvent::Synced(generation) | ControlEvent::Tick(generation) if generation != self.generation => {}
             ControlEvent::Tick(_) => self.with(cx, |process, cx, generation| process.tick(generation, cx)),
             ControlEvent::Synced(_) => {
-                let synced = self.process.as_mut().map_or(Ok(()), |process| process.synced(cx));
-                if synced.is_err() {
-                    cx.mark("sync-failed");
-                    self.die(cx);
-                    cx.queue.after(RESTART_US, Event::Control(ControlEvent::Start));
+                let synced = self.process.as_mut().map_or(Ok(()), |process| process.synced(&mut self.settings, cx));
+                if let Err(death) = synced {
+                    if matches!(death, Death::Journal(_)) {
+                        cx.mark("sync-failed");
+                    }
+                    self.fall(&death, cx);
                 } else {
                     self.with(cx, |process, cx, generation| process.arrange_tick(generation, cx));
                 }
@@ -357,22 +374,29 @@ impl Process {
     }
 
     /// Writes what waits, unless a sync is under way.
-    fn commit(&mut self, generation: u64, stall: u64, cx: &mut Context) -> Result<(), String> {
+    fn commit(&mut self, generation: u64, stall: u64, settings: &mut Settings, cx: &mut Context) -> Result<(), Death> {
         if !self.flight.is_empty() || self.dirty.is_empty() {
             return Ok(());
         }
         let mut frames = Vec::new();
         for id in std::mem::take(&mut self.dirty) {
-            let frame = self.shards.get_mut(&id).and_then(Shard::take_frame);
+            let Some(shard) = self.shards.get_mut(&id) else { continue };
+            shard.limit_frames(settings.frame_bytes_max());
+            let frame = shard.take_frame();
+            if frame.is_some() && shard.waiting() > 0 && shard.frame_bytes_max() < usize::MAX {
+                cx.bite("tiny-frames");
+            }
             frames.extend(frame.map(|bytes| Flying { shard: id, bytes, claim: false }));
         }
         if frames.is_empty() {
             return Ok(());
         }
+        settings.reach(Step::BeforeWrite)?;
         self.flight = std::mem::take(&mut self.claims);
         self.flight.append(&mut frames);
         let frames: Vec<Vec<u8>> = self.flight.iter().map(|flying| flying.bytes.clone()).collect();
         self.store.append(&frames)?;
+        settings.reach(Step::AfterWrite)?;
         self.syncs += 1;
         let (low, high) = cx.plan.pace.sync_us;
         let takes = cx.random.between(Domain::Sync, &[generation, self.syncs], low, high) + stall;
@@ -380,8 +404,9 @@ impl Process {
         Ok(())
     }
 
-    fn synced(&mut self, cx: &mut Context) -> Result<(), String> {
+    fn synced(&mut self, settings: &mut Settings, cx: &mut Context) -> Result<(), Death> {
         self.store.sync()?;
+        settings.reach(Step::AfterSync)?;
         let flight = std::mem::take(&mut self.flight);
         let mut ready = Vec::new();
         for Flying { shard: id, bytes, claim } in &flight {
@@ -391,16 +416,21 @@ impl Process {
             self.dirty.insert(*id);
             ready.push(committed);
         }
-        for committed in ready {
+        let half = ready.len() / 2;
+        for (number, committed) in ready.into_iter().enumerate() {
+            if number == half {
+                settings.reach(Step::AmidRelease)?;
+            }
             self.release(committed, cx);
         }
-        self.snapshot(flight.len() as u64, cx)
+        settings.reach(Step::AfterRelease)?;
+        self.snapshot(flight.len() as u64, settings, cx)
     }
 
     /// Now and then, when everything is durable, keeps a snapshot.
-    fn snapshot(&mut self, frames: u64, cx: &mut Context) -> Result<(), String> {
+    fn snapshot(&mut self, frames: u64, settings: &Settings, cx: &mut Context) -> Result<(), Death> {
         self.since_snapshot += frames;
-        let every = cx.plan.snapshot_every;
+        let every = settings.snapshot_every(&cx.plan);
         if every == 0 || self.since_snapshot < every || !self.claims.is_empty() {
             return Ok(());
         }
@@ -411,7 +441,10 @@ impl Process {
         }
         self.since_snapshot = 0;
         cx.mark("snapshot-kept");
-        self.store.keep_snapshot(cells)
+        if settings.always_snapshots() {
+            cx.bite("snapshot-always");
+        }
+        Ok(self.store.keep_snapshot(cells)?)
     }
 
     fn sum_up(&self, cx: &mut Context) {

@@ -104,6 +104,8 @@ pub enum Invariant {
     Lease,
     /// What must be near something else is.
     Near,
+    /// A damaged message is found out.
+    Intact,
 }
 
 /// What was counted in a run.

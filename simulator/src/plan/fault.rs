@@ -65,7 +65,7 @@ pub struct Trigger {
 }
 
 /// An event, as far as it matters. What is not named may be anything.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pattern {
     /// The kind of actor that records it.
     pub kind: Option<Kind>,

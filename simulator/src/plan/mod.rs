@@ -1,5 +1,6 @@
 //! A plan: everything that will be done to a world, as data. Running a plan asks no generator anything.
 
+pub mod events;
 pub mod fault;
 pub mod target;
 pub mod trouble;

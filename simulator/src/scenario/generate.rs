@@ -1,8 +1,8 @@
 //! From a scenario and a seed to a plan. Pure: the same two always make the same plan.
 
-use super::{Action, Doing, Going, Range, Scenario};
+use super::{Action, Doing, Going, Range, Scenario, Whom};
 use crate::plan::trouble::{self, Aim, Given};
-use crate::plan::{Fault, MachinePlan, Operation, Pace, Plan, Target, When};
+use crate::plan::{Fault, MachinePlan, Operation, Pace, Plan, Target, Trigger, When};
 use crate::world::clock::{Clock, EPOCH_US};
 use crate::world::random::{Domain, Random};
 use messages::node::NodeSpec;
@@ -79,7 +79,7 @@ impl Draws {
             spec: NodeSpec {
                 name: format!("m{index}"),
                 host: format!("10.0.0.{}", index + 1),
-                rack: format!("rack-{}", index % scenario.racks.max(1)),
+                rack: rack(index % scenario.racks.max(1)),
                 site: "site".into(),
                 region: "region".into(),
                 capacity: scenario.capacity,
@@ -152,16 +152,52 @@ impl Draws {
                 key: [row, time],
             };
             let kind = trouble::kind(&going.what)?;
-            let target = match kind.aim {
-                Aim::World | Aim::Either => Target::World,
-                Aim::Machines => {
-                    let machine = self.pick(&key(2), 0, (machines as u64).checked_sub(1)?);
-                    Target::Machine(usize::try_from(machine).ok()?)
-                }
+            let target = match &going.target {
+                Some(whom) => self.whom(whom, &key, machines)?,
+                None => self.usual(kind.aim, &key, scenario, machines)?,
             };
-            let fault = Fault { id: 0, when: When::At(at), lasts, target, trouble: (kind.make)(&given) };
+            let when = match &going.on {
+                None => When::At(at),
+                Some(on) => When::On(Trigger {
+                    pattern: on.pattern.clone(),
+                    nth: self.range(&key(7), on.nth),
+                    after: self.range(&key(8), on.after),
+                    from: at,
+                }),
+            };
+            let fault = Fault { id: 0, when, lasts, target, trouble: (kind.make)(&given) };
             (at < scenario.heal).then_some(fault)
         };
         (0..times).filter_map(make).collect()
     }
+
+    fn machine(&self, key: &impl Fn(u64) -> [u64; 4], range: Range, machines: usize) -> Option<usize> {
+        let most = (machines as u64).checked_sub(1)?;
+        usize::try_from(self.pick(&key(2), range.low.min(most), range.high.min(most))).ok()
+    }
+
+    /// Whom a kind of fault hits, if the scenario says nothing.
+    fn usual(&self, aim: Aim, key: &impl Fn(u64) -> [u64; 4], scenario: &Scenario, machines: usize) -> Option<Target> {
+        Some(match aim {
+            Aim::World | Aim::Either => Target::World,
+            Aim::Machines => Target::Machine(self.machine(key, Range::new(0, u64::MAX), machines)?),
+            Aim::Rack => Target::Rack(rack(self.pick(&key(2), 0, scenario.racks.max(1) - 1))),
+            Aim::Half => Target::Half,
+            Aim::All => Target::All,
+        })
+    }
+
+    fn whom(&self, whom: &Whom, key: &impl Fn(u64) -> [u64; 4], machines: usize) -> Option<Target> {
+        Some(match whom {
+            Whom::Machine(range) => Target::Machine(self.machine(key, *range, machines)?),
+            Whom::Rack(range) => Target::Rack(rack(self.range(&key(2), *range))),
+            Whom::AnyOfRack(range) => Target::AnyOfRack(rack(self.range(&key(2), *range))),
+            Whom::Named(target) => target.clone(),
+        })
+    }
+}
+
+/// The name of a rack.
+fn rack(number: u64) -> String {
+    format!("rack-{number}")
 }

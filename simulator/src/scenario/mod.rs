@@ -8,6 +8,7 @@ pub use generate::plan;
 pub use own::{OWN, own};
 pub use read::{ScenarioFault, read};
 
+use crate::plan::{Pattern, Target};
 use messages::manifest::Manifest;
 use messages::policy::Mode;
 use messages::resources::Resources;
@@ -131,4 +132,32 @@ pub struct Going {
     pub per_mille: Range,
     /// How much longer or later, where that matters.
     pub extra: Range,
+    /// The event it begins on; at a time, when absent.
+    pub on: Option<On>,
+    /// Whom it hits; whom its kind usually hits, when absent.
+    pub target: Option<Whom>,
+}
+
+/// What a fault begins on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct On {
+    /// The event.
+    pub pattern: Pattern,
+    /// The how manieth time counts, from 1.
+    pub nth: Range,
+    /// How long after it.
+    pub after: Range,
+}
+
+/// Whom a fault hits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Whom {
+    /// One of these machines.
+    Machine(Range),
+    /// One of these racks.
+    Rack(Range),
+    /// A machine of one of these racks.
+    AnyOfRack(Range),
+    /// Always the same.
+    Named(Target),
 }

@@ -1,7 +1,9 @@
 //! Reads a scenario's TOML, and says exactly what is wrong with it.
 
-use super::{Action, Doing, Going, Range, Scenario};
-use crate::plan::trouble;
+mod fault;
+
+use super::{Action, Doing, Range, Scenario};
+use fault::Around;
 use messages::manifest::{self, Format, Manifest};
 use messages::policy::Mode;
 use messages::quantity;
@@ -121,7 +123,8 @@ impl Reader<'_> {
         };
         let parsed = parse(&text);
         if parsed.is_none() {
-            self.fault(at, format!("{key} is {text:?}; expected {expected}"));
+            let why = fault::backwards(&text).unwrap_or_else(|| format!("expected {expected}"));
+            self.fault(at, format!("{key} is {text:?}; {why}"));
         }
         parsed
     }
@@ -159,18 +162,22 @@ impl Reader<'_> {
         let policies = self.policies(&mut table);
         let operations = self.rows(&mut table, "do");
         let operations = operations.into_iter().filter_map(|row| self.doing(row, &manifests, &policies)).collect();
+        let machines = self.counts(&mut table, "machines", Range::exactly(3));
+        let racks = self.counts(&mut table, "racks", Range::exactly(2)).high;
+        let heal = self.time(&mut table, "heal", 30_000_000);
+        let around = Around { machines, racks, heal, manifests: &manifests };
         let faults = self.rows(&mut table, "fault");
-        let faults = faults.into_iter().filter_map(|row| self.going(row)).collect();
+        let faults = faults.into_iter().filter_map(|row| self.going(row, &around)).collect();
         let scenario = Scenario {
             name: name.unwrap_or_default(),
             about: self.text(&mut table, "about").unwrap_or_default(),
-            machines: self.counts(&mut table, "machines", Range::exactly(3)),
-            racks: self.counts(&mut table, "racks", Range::exactly(2)).high,
+            machines,
+            racks,
             capacity,
             drift_ppm: self.counts(&mut table, "drift_ppm", Range::exactly(200)).high,
             joins: self.times(&mut table, "joins", Range::new(0, 1_000_000)),
             swarm: self.parsed(&mut table, "swarm", "true or false", |text| text.parse().ok()).unwrap_or(false),
-            heal: self.time(&mut table, "heal", 30_000_000),
+            heal,
             settle: self.time(&mut table, "settle", 60_000_000),
             quiet: self.time(&mut table, "quiet", 20_000_000),
             manifests,
@@ -325,24 +332,5 @@ impl Reader<'_> {
             [("cordon", Action::Cordon), ("uncordon", Action::Uncordon), ("drain", Action::Drain)];
         let found = machines.into_iter().find(|(key, _)| table.contains_key(*key));
         found.map(|(key, make)| make(self.counts(table, key, Range::exactly(0))))
-    }
-
-    fn going(&mut self, row: (usize, Table<'_>)) -> Option<Going> {
-        let (at, mut table) = row;
-        let what = self.text(&mut table, "what").unwrap_or_default();
-        if trouble::kind(&what).is_none() {
-            let known: Vec<&str> = trouble::kinds().map(|kind| kind.name).collect();
-            self.fault(at, format!("there is no fault {what:?}; known are {}", known.join(", ")));
-        }
-        let going = Going {
-            what,
-            at: self.times(&mut table, "at", Range::new(3_000_000, 25_000_000)),
-            lasts: self.times(&mut table, "lasts", Range::new(100_000, 3_000_000)),
-            times: self.counts(&mut table, "times", Range::new(0, 2)),
-            per_mille: self.counts(&mut table, "per_mille", Range::new(10, 200)),
-            extra: self.times(&mut table, "extra", Range::new(1_000, 500_000)),
-        };
-        self.rest(&table, "what, at, lasts, times, per_mille, extra");
-        Some(going)
     }
 }

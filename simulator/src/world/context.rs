@@ -1,6 +1,6 @@
 //! What every part of the world uses: time, draws, the bus, the oracle, and the book that is kept.
 
-use crate::bus::{Bus, Link, key_of};
+use crate::bus::{Bus, Link, Said, What, key_of};
 use crate::oracle::{Oracle, Runs};
 use crate::plan::{Plan, hexadecimal};
 use crate::verdict::{Invariant, Statistics, Verdict};
@@ -71,7 +71,7 @@ impl Context {
         Self {
             random: Random::new(plan.seed),
             queue: Queue::default(),
-            bus: Bus::default(),
+            bus: Bus::new(&plan),
             oracle: Oracle::new(&plan),
             watch: Watch::new(&plan),
             statistics: Statistics::default(),
@@ -144,8 +144,9 @@ impl Context {
         let link = self.link(envelope.from, envelope.to);
         let message = key_of_message(envelope.id);
         let now = self.now();
-        let arrivals = self.bus.arrivals(self.random, &self.plan.pace, now, link, message, occurrence);
-        self.count_bites();
+        let said = Said { link, message, occurrence, what: What::Envelope(&envelope) };
+        let arrivals = self.bus.arrivals(self.random, &self.plan.pace, now, &said);
+        self.see_bus();
         self.dispatch(arrivals, Parcel::Envelope(Box::new(envelope)));
     }
 
@@ -154,24 +155,29 @@ impl Context {
         let link = self.link(Address::Agent(node), Address::Host);
         let message = key_of_uuid(node.0) ^ beat.sent_at.0;
         let now = self.now();
-        let arrivals = self.bus.arrivals(self.random, &self.plan.pace, now, link, message, beat.session);
-        self.count_bites();
+        let said = Said { link, message, occurrence: beat.session, what: What::Beat(&beat) };
+        let arrivals = self.bus.arrivals(self.random, &self.plan.pace, now, &said);
+        self.see_bus();
         self.dispatch(arrivals, Parcel::Beat(node, beat));
     }
 
-    fn count_bites(&mut self) {
+    /// What the bus did.
+    pub fn see_bus(&mut self) {
         for kind in self.bus.take_bites() {
             self.bite(kind);
+        }
+        if let Some(mistaken) = self.bus.take_mistaken() {
+            self.violate(Invariant::Intact, "a damaged message is taken for a sound one", mistaken);
         }
     }
 
     fn dispatch(&mut self, arrivals: [Option<u64>; 2], parcel: Parcel) {
-        let [first, copy] = arrivals;
+        let ([first, copy], accepted) = (arrivals, self.now());
         if let Some(at) = copy {
-            self.queue.at(at, Event::Arrives(Box::new(parcel.clone())));
+            self.queue.at(at, Event::Arrives { accepted, parcel: Box::new(parcel.clone()) });
         }
         match first {
-            Some(at) => self.queue.at(at, Event::Arrives(Box::new(parcel))),
+            Some(at) => self.queue.at(at, Event::Arrives { accepted, parcel: Box::new(parcel) }),
             None => self.mark("message-lost"),
         }
     }

@@ -22,7 +22,12 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub enum Event {
     /// A message arrives.
-    Arrives(Box<Parcel>),
+    Arrives {
+        /// When the bus accepted it, in microseconds.
+        accepted: u64,
+        /// The message.
+        parcel: Box<Parcel>,
+    },
     /// Something in the control plane.
     Control(ControlEvent),
     /// Something on a machine.
@@ -89,7 +94,9 @@ impl World {
             self.cx.violate(Invariant::Quiet, "a storm: more happens than can be right", String::new());
             return false;
         }
-        self.happen(event);
+        if let Some(event) = self.hold(event) {
+            self.happen(event);
+        }
         true
     }
 
@@ -118,7 +125,7 @@ impl World {
     fn happen(&mut self, event: Event) {
         let cx = &mut self.cx;
         match event {
-            Event::Arrives(parcel) => self.arrive(*parcel),
+            Event::Arrives { accepted, parcel } => self.arrive(accepted, *parcel),
             Event::Control(event) => self.control.happen(event, cx),
             Event::Machine(index, event) => self.machines[index].happen(event, cx),
             Event::Client { client, operation, attempt } => self.clients.speak(client, operation, attempt, cx),
@@ -131,8 +138,14 @@ impl World {
         }
     }
 
-    fn arrive(&mut self, parcel: Parcel) {
+    fn arrive(&mut self, accepted: u64, parcel: Parcel) {
         let cx = &mut self.cx;
+        if cx.bus.has_lost(accepted) {
+            return cx.see_bus();
+        }
+        if let Parcel::Envelope(envelope) = &parcel {
+            cx.bus.handled(cx.queue.now(), envelope);
+        }
         cx.statistics.messages += 1;
         match parcel {
             Parcel::Beat(node, beat) => self.control.hear_beat(node, beat, cx),

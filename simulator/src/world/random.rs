@@ -38,6 +38,8 @@ pub enum Domain {
     Announce,
     /// Which machines a fault hits.
     Target,
+    /// What a trouble does to a message.
+    Trouble,
 }
 
 /// The seed of all draws of a run.

@@ -180,8 +180,8 @@ impl Write for First {
     }
 }
 
-/// The name of an event's variant.
-fn name_of(event: &impl fmt::Debug) -> String {
+/// The name of the variant of an event or a message.
+pub(crate) fn name_of(event: &impl fmt::Debug) -> String {
     let mut first = First(String::new());
     // The refusal of what follows the name is no failure.
     let _stopped = write!(first, "{event:?}");

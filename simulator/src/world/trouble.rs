@@ -1,11 +1,16 @@
 //! Faults of the plan begin and end: whom they hit is found, and each takes effect where it belongs.
 
-use super::context::Context;
+use super::context::{Context, Parcel};
 use super::{Event, World};
+use crate::plan::trouble::control::Control;
 use crate::plan::{Plan, Target, Trouble, When};
 use crate::world::random::{Domain, Random};
+use messages::envelope::{Address, Envelope};
 use messages::id::{ActorId, JobId};
 use std::sync::Arc;
+
+/// Between two messages that come again, in microseconds.
+const AGAIN_EVERY_US: u64 = 200;
 
 impl World {
     /// Arranges the faults that begin at a time; the others wait for their trigger.
@@ -33,9 +38,14 @@ impl World {
         cx.mark(fault.trouble.name());
         cx.note("world", || format!("{} of {} begins", fault.trouble.name(), fault.target));
         match fault.trouble {
-            Trouble::Bus(trouble) => cx.bus.begin(fault.id, trouble, &machines, until),
+            Trouble::Bus(trouble) => {
+                let again = cx.bus.begin(fault.id, trouble, &machines, cx.queue.now(), until);
+                deliver_again(again, trouble.name(), cx);
+            }
+            Trouble::View(trouble) => cx.bus.blind(fault.id, trouble, &machines, until),
             Trouble::Disk(trouble) => self.control.suffer_disk(trouble),
-            Trouble::Control(trouble) => self.control.suffer(trouble, cx),
+            Trouble::Control(trouble) => self.control.suffer(fault.id, trouble, until, cx),
+            Trouble::Operator(what) => self.clients.blunder((fault.id, what), &machines, until, cx),
             Trouble::Machine(trouble) => {
                 for machine in &machines {
                     self.machines[*machine].suffer(trouble, until, cx);
@@ -46,6 +56,25 @@ impl World {
         self.cx.queue.at(until, Event::Ends(number));
     }
 
+    /// What is for a control plane that stands still waits until it goes on.
+    pub(super) fn hold(&mut self, event: Event) -> Option<Event> {
+        let Some(until) = self.control.paused_until(self.cx.now()) else { return Some(event) };
+        let is_for_control = match &event {
+            Event::Control(_) => true,
+            Event::Arrives { parcel, .. } => match &**parcel {
+                Parcel::Beat(..) => true,
+                Parcel::Envelope(envelope) => matches!(envelope.to, Address::Actor(_) | Address::Host),
+            },
+            _ => false,
+        };
+        if !is_for_control {
+            return Some(event);
+        }
+        self.cx.bite(Control::Pause.name());
+        self.cx.queue.at(until, event);
+        None
+    }
+
     pub(super) fn end(&mut self, number: usize) {
         let cx = &mut self.cx;
         let plan = Arc::clone(&cx.plan);
@@ -53,15 +82,26 @@ impl World {
         let machines = self.hit.remove(&number).unwrap_or_default();
         cx.note("world", || format!("{} of {} ends", fault.trouble.name(), fault.target));
         match fault.trouble {
-            Trouble::Bus(_) => cx.bus.end(fault.id),
+            Trouble::Bus(_) | Trouble::View(_) => cx.bus.end(fault.id),
+            Trouble::Operator(_) => {}
             Trouble::Disk(trouble) => self.control.recover_disk(trouble),
-            Trouble::Control(trouble) => self.control.recover(trouble, cx),
+            Trouble::Control(trouble) => self.control.recover(fault.id, trouble, cx),
             Trouble::Machine(trouble) => {
                 for machine in &machines {
                     self.machines[*machine].recover(trouble, cx);
                 }
             }
         }
+    }
+}
+
+/// Messages that were handled come again, one after the other.
+fn deliver_again(again: Vec<Envelope>, kind: &'static str, cx: &mut Context) {
+    let accepted = cx.now();
+    for (envelope, after) in again.into_iter().zip(1..) {
+        cx.bite(kind);
+        let parcel = Box::new(Parcel::Envelope(Box::new(envelope)));
+        cx.queue.after(after * AGAIN_EVERY_US, Event::Arrives { accepted: accepted + 1, parcel });
     }
 }
 

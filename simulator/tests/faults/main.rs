@@ -5,6 +5,10 @@
 
 mod bus;
 mod control;
+mod mistakes;
+mod operator;
+mod triggers;
+mod view;
 
 use simulator::plan::trouble;
 use simulator::scenario;
@@ -118,7 +122,7 @@ const OLDER: &[&str] = &[
 
 #[test]
 fn every_kind_has_a_test() {
-    let tested = [OLDER, bus::TESTED, control::TESTED].concat();
+    let tested = [OLDER, bus::TESTED, control::TESTED, operator::TESTED, view::TESTED].concat();
     let missing: Vec<&str> = trouble::kinds().map(|kind| kind.name).filter(|name| !tested.contains(name)).collect();
     assert!(missing.is_empty(), "no test for {missing:?}");
 }

@@ -5,6 +5,8 @@ pub mod bus;
 pub mod control;
 pub mod disk;
 pub mod machine;
+pub mod operator;
+pub mod view;
 
 use crate::world::random::{Domain, Random};
 use serde::{Deserialize, Serialize};
@@ -21,6 +23,10 @@ pub enum Trouble {
     Machine(machine::Machine),
     /// With the control plane's process.
     Control(control::Control),
+    /// With what an actor gets to see.
+    View(view::View),
+    /// With what operators do.
+    Operator(operator::Operator),
 }
 
 impl Trouble {
@@ -31,12 +37,14 @@ impl Trouble {
             Self::Disk(trouble) => trouble.name(),
             Self::Machine(trouble) => trouble.name(),
             Self::Control(trouble) => trouble.name(),
+            Self::View(trouble) => trouble.name(),
+            Self::Operator(trouble) => trouble.name(),
         }
     }
 }
 
 /// The kinds of every family.
-const FAMILIES: [&[Kind]; 4] = [bus::KINDS, disk::KINDS, machine::KINDS, control::KINDS];
+const FAMILIES: [&[Kind]; 6] = [bus::KINDS, disk::KINDS, machine::KINDS, control::KINDS, view::KINDS, operator::KINDS];
 
 /// A kind of trouble.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +66,12 @@ pub enum Aim {
     Machines,
     /// Nobody in particular, unless the scenario names machines.
     Either,
+    /// The machines of a rack, unless the scenario says otherwise.
+    Rack,
+    /// Half of the machines, unless the scenario says otherwise.
+    Half,
+    /// All machines, unless the scenario says otherwise.
+    All,
 }
 
 /// What a scenario's row gives for one fault.
@@ -78,7 +92,7 @@ pub struct Given {
 }
 
 impl Given {
-    /// A number from `low` to `high`, both included. `what` tells draws of one fault apart; up to 5 are taken.
+    /// A number from `low` to `high`, both included. `what` tells draws of one fault apart; up to 8 are taken, but for 6.
     pub fn pick(&self, what: u64, low: u64, high: u64) -> u64 {
         self.random.between(Domain::Plan, &[12, self.key[0], self.key[1], what], low, high)
     }
