@@ -88,7 +88,7 @@ impl Control {
             return;
         }
         self.generation += 1;
-        let latest = self.settings.from_latest(self.generation.is_multiple_of(2));
+        let latest = self.settings.is_from_latest(self.generation.is_multiple_of(2));
         match Store::open(&self.disk, self.settings.segment_bytes(&cx.plan), latest) {
             Ok(opened) => self.replay(opened, cx),
             Err(trouble) => {

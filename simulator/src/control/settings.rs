@@ -74,7 +74,7 @@ impl Settings {
         self.knobs.map_or(plan.segment_bytes, |knobs| knobs.segment_bytes)
     }
 
-    pub fn from_latest(&self, usual: bool) -> bool {
+    pub fn is_from_latest(&self, usual: bool) -> bool {
         self.knobs.map_or(usual, |knobs| knobs.from_latest)
     }
 
