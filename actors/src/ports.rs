@@ -16,12 +16,15 @@ pub trait Disk {
     fn list(&mut self) -> io::Result<Vec<String>>;
     /// The length of a file in bytes.
     fn length(&mut self, name: &str) -> io::Result<u64>;
-    /// Up to `length` bytes from `offset`; fewer at the end of the file.
+    /// Up to `length` bytes from `offset`: fewer at the end of the file, and none behind it.
     fn read(&mut self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>>;
     /// Makes a new, empty file; an error if it is there.
     fn create(&mut self, name: &str) -> io::Result<()>;
     /// Appends at the end of a file. May write a part of it and then fail.
     fn append(&mut self, name: &str, bytes: &[u8]) -> io::Result<()>;
+    /// Writes anew the bytes that a file has from `offset` on, without changing them: the next sync writes them even if
+    /// an earlier one failed and dropped them.
+    fn rewrite(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()>;
     /// Cuts a file off after `length` bytes.
     fn truncate(&mut self, name: &str, length: u64) -> io::Result<()>;
     /// Makes what was written to a file durable. After an error nothing may be assumed of it.
@@ -32,6 +35,52 @@ pub trait Disk {
     fn remove(&mut self, name: &str) -> io::Result<()>;
     /// Makes creations, renames and removals durable.
     fn sync_directory(&mut self) -> io::Result<()>;
+}
+
+impl<D: Disk + ?Sized> Disk for &mut D {
+    fn list(&mut self) -> io::Result<Vec<String>> {
+        (**self).list()
+    }
+
+    fn length(&mut self, name: &str) -> io::Result<u64> {
+        (**self).length(name)
+    }
+
+    fn read(&mut self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        (**self).read(name, offset, length)
+    }
+
+    fn create(&mut self, name: &str) -> io::Result<()> {
+        (**self).create(name)
+    }
+
+    fn append(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        (**self).append(name, bytes)
+    }
+
+    fn rewrite(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        (**self).rewrite(name, offset, bytes)
+    }
+
+    fn truncate(&mut self, name: &str, length: u64) -> io::Result<()> {
+        (**self).truncate(name, length)
+    }
+
+    fn sync(&mut self, name: &str) -> io::Result<()> {
+        (**self).sync(name)
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        (**self).rename(from, to)
+    }
+
+    fn remove(&mut self, name: &str) -> io::Result<()> {
+        (**self).remove(name)
+    }
+
+    fn sync_directory(&mut self) -> io::Result<()> {
+        (**self).sync_directory()
+    }
 }
 
 /// Where a frame lies in a journal: grows with every frame of any shard. Opaque beyond its order.

@@ -49,6 +49,12 @@ impl Disk for MemoryDisk {
         self.file(name).map(|file| file.extend_from_slice(bytes))
     }
 
+    fn rewrite(&mut self, name: &str, offset: u64, bytes: &[u8]) -> Result<()> {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let there = self.file(name)?.get(start..).and_then(|rest| rest.get(..bytes.len()));
+        if there == Some(bytes) { Ok(()) } else { Err(Error::new(ErrorKind::InvalidInput, "other bytes are there")) }
+    }
+
     fn truncate(&mut self, name: &str, length: u64) -> Result<()> {
         self.file(name).map(|file| file.truncate(usize::try_from(length).unwrap_or(usize::MAX)))
     }

@@ -4,6 +4,7 @@
 //! Opening checks every byte: a torn tail is cut off, damage in what was synced is refused and never skipped.
 
 pub mod memory;
+mod open;
 mod port;
 pub mod segment;
 pub mod snapshot;
@@ -26,7 +27,7 @@ pub const SNAPSHOTS_KEPT: usize = 2;
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// The world under it failed.
-    #[error("journal file {file}: cannot {action}: {cause}")]
+    #[error("journal file {file}: cannot {action}: {cause}; look after the disk, or restore the journal from a backup")]
     Disk {
         /// Which file.
         file: String,
@@ -47,8 +48,13 @@ pub enum JournalError {
         trouble: String,
     },
     /// A segment is missing.
-    #[error("journal is incomplete: a segment that begins with position {expected} is missing, {found} is there")]
+    #[error(
+        "journal file {file} is missing: a segment should begin with position {expected}, {found} is the next; \
+         restore it from a backup"
+    )]
     Missing {
+        /// The file that would come next.
+        file: String,
         /// The position that should come next.
         expected: u64,
         /// The next one there is.
@@ -90,6 +96,8 @@ pub struct Journal<D> {
     torn: Option<Torn>,
     notes: Vec<String>,
     unsynced: bool,
+    /// Whether the last batch is an empty one.
+    vouched: bool,
     poison: Option<String>,
     segment_bytes: u64,
 }
@@ -118,86 +126,12 @@ impl<D: Disk> Journal<D> {
             torn: None,
             notes: Vec::new(),
             unsynced: false,
+            vouched: false,
             poison: None,
             segment_bytes,
         };
-        let names = journal.disk.list().map_err(failed("the directory", "list"))?;
-        let firsts: Vec<u64> = names.iter().filter_map(|name| segment::first_of(name)).collect();
-        journal.begin_from(&names, firsts.first().copied().unwrap_or(1))?;
-        for (index, first) in firsts.iter().enumerate() {
-            journal.scan(*first, index + 1 == firsts.len())?;
-        }
-        if journal.segments.is_empty() {
-            journal.roll()?;
-        }
+        journal.take_in()?;
         Ok(journal)
-    }
-
-    /// Where the log begins: with its first frame, or with the snapshot it was cut at when older segments were let go.
-    fn begin_from(&mut self, names: &[String], first: u64) -> Result<(), JournalError> {
-        let mut positions: Vec<u64> = names.iter().filter_map(|name| Snapshot::position_of(name)).collect();
-        positions.sort_unstable();
-        let mut base = None;
-        for position in positions {
-            let name = snapshot_name(position);
-            match self.read_snapshot(&name) {
-                Ok(snapshot) => {
-                    base = base.or_else(|| (position + 1 == first).then(|| snapshot.shards.clone()));
-                    self.snapshot = Some(snapshot);
-                }
-                Err(trouble) => self.notes.push(format!("snapshot {name} is not used: {trouble}")),
-            }
-        }
-        self.next = first;
-        if first > 1 {
-            let marks = base.ok_or(JournalError::Missing { expected: 1, found: first })?;
-            self.shards = marks.into_iter().map(|mark| (mark.shard, mark)).collect();
-        }
-        Ok(())
-    }
-
-    fn read_snapshot(&mut self, name: &str) -> Result<Snapshot, String> {
-        let length = self.disk.length(name).map_err(|error| error.to_string())?;
-        let length = usize::try_from(length).map_err(|error| error.to_string())?;
-        let bytes = self.disk.read(name, 0, length).map_err(|error| error.to_string())?;
-        Snapshot::decode(&bytes)
-    }
-
-    fn scan(&mut self, first: u64, last: bool) -> Result<(), JournalError> {
-        let file = segment::name(first);
-        let length = self.disk.length(&file).map_err(failed(&file, "measure"))?;
-        let bytes = self.disk.read(&file, 0, bounded(length)).map_err(failed(&file, "read"))?;
-        if first != self.next {
-            return Err(JournalError::Missing { expected: self.next, found: first });
-        }
-        let mut shards = self.shards.clone();
-        let walked = segment::walk(&bytes, first, |_, frame| continue_shard(&mut shards, frame));
-        if let Some(trouble) = walked.trouble {
-            let vouched = segment::vouched(&bytes, walked.sound).is_some();
-            if !last || vouched {
-                let offset = walked.sound as u64;
-                return Err(JournalError::Damaged { file, offset, trouble });
-            }
-            self.cut(first, walked.whole as u64, length)?;
-            return if walked.whole < segment::SEGMENT_HEADER_BYTES { Ok(()) } else { self.scan(first, true) };
-        }
-        self.next += walked.frames;
-        self.shards = shards;
-        self.segments.push(first);
-        self.length = length;
-        Ok(())
-    }
-
-    /// Cuts a torn tail off; a segment that never got its header is removed.
-    fn cut(&mut self, first: u64, kept: u64, length: u64) -> Result<(), JournalError> {
-        let file = segment::name(first);
-        self.torn = Some(Torn { file: file.clone(), kept, cut: length - kept });
-        if kept < segment::SEGMENT_HEADER_BYTES as u64 {
-            self.disk.remove(&file).map_err(failed(&file, "remove"))?;
-            return self.disk.sync_directory().map_err(failed("the directory", "sync"));
-        }
-        self.disk.truncate(&file, kept).map_err(failed(&file, "truncate"))?;
-        self.disk.sync(&file).map_err(failed(&file, "sync"))
     }
 
     /// Begins a new segment, durably.
@@ -253,8 +187,11 @@ impl<D: Disk> Journal<D> {
             let shard = frame::inspect(frame).map_or(0, |(head, _)| head.shard);
             continue_shard(&mut shards, frame).map_err(|trouble| JournalError::Chain { shard, trouble })?;
         }
-        if self.length >= self.segment_bytes {
-            self.roll()?;
+        if self.length >= self.segment_bytes
+            && let Err(error) = self.roll()
+        {
+            self.poison = Some(error.to_string());
+            return Err(error);
         }
         let file = self.file();
         let batch = segment::batch(self.next, self.length, frames);
@@ -268,7 +205,7 @@ impl<D: Disk> Journal<D> {
         self.next += frames.len() as u64;
         self.length += batch.len() as u64;
         self.shards = shards;
-        self.unsynced = true;
+        (self.unsynced, self.vouched) = (true, frames.is_empty());
         Ok((first..self.next).map(Position).collect())
     }
 
@@ -311,8 +248,7 @@ impl<D: Disk> Journal<D> {
         let segments = self.segments.clone();
         for first in segments.into_iter().skip(begins) {
             let file = segment::name(first);
-            let length = self.disk.length(&file).map_err(failed(&file, "measure"))?;
-            let bytes = self.disk.read(&file, 0, bounded(length)).map_err(failed(&file, "read"))?;
+            let bytes = self.load(&file)?;
             let mut stopped = false;
             let walked = segment::walk(&bytes, first, |position, frame| {
                 stopped = stopped || (position >= from.0 && !show(Position(position), frame));
@@ -354,24 +290,6 @@ impl<D: Disk> Journal<D> {
         self.let_go()
     }
 
-    fn let_go(&mut self) -> Result<(), JournalError> {
-        let names = self.disk.list().map_err(failed("the directory", "list"))?;
-        let mut positions: Vec<u64> = names.iter().filter_map(|name| Snapshot::position_of(name)).collect();
-        positions.sort_unstable();
-        let Some(drop) = positions.len().checked_sub(SNAPSHOTS_KEPT).filter(|drop| *drop > 0) else { return Ok(()) };
-        let oldest_kept = positions[drop];
-        for position in &positions[..drop] {
-            let name = snapshot_name(*position);
-            self.disk.remove(&name).map_err(failed(&name, "remove"))?;
-        }
-        let keep = self.segments.partition_point(|first| *first <= oldest_kept);
-        for first in self.segments.drain(..keep).collect::<Vec<_>>() {
-            let name = segment::name(first);
-            self.disk.remove(&name).map_err(failed(&name, "remove"))?;
-        }
-        self.disk.sync_directory().map_err(failed("the directory", "sync"))
-    }
-
     /// The position of the last frame.
     pub const fn position(&self) -> Position {
         Position(self.next - 1)
@@ -401,9 +319,7 @@ impl<D: Disk> Journal<D> {
         if first == 1 {
             return Ok(None);
         }
-        let file = snapshot_name(first - 1);
-        let damaged = |trouble| JournalError::Damaged { file: file.clone(), offset: 0, trouble };
-        self.read_snapshot(&file).map(Some).map_err(damaged)
+        self.read_snapshot(first - 1).map(Some)
     }
 
     /// The torn tail that was cut off at opening.
@@ -438,10 +354,6 @@ impl<D: Disk> Journal<D> {
 
 fn snapshot_name(position: u64) -> String {
     Snapshot { position: Position(position), ..Snapshot::default() }.name()
-}
-
-fn bounded(length: u64) -> usize {
-    usize::try_from(length).unwrap_or(usize::MAX)
 }
 
 /// Checks that a frame continues its shard, and moves the shard's mark on.

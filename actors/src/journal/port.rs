@@ -60,8 +60,12 @@ impl<D: Disk + Send> Log for Journal<D> {
         HEADER_BYTES + ENTRIES_BYTES_MAX + TRAILER_BYTES
     }
 
-    /// Its files are locked, so nobody else can claim.
+    /// Its files are locked, so nobody else can claim. It is quiet, so it vouches for its last batch; where it cannot,
+    /// the next append will say why.
     fn still_owned(&mut self) -> Result<(), AppendError> {
+        if !self.vouched && self.poison.is_none() {
+            self.vouch().unwrap_or_default();
+        }
         Ok(())
     }
 

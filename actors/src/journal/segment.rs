@@ -74,6 +74,8 @@ pub struct Walked {
     pub sound: usize,
     /// Where the last whole batch ends: a torn tail is cut off here, since a batch is durable as a whole or not at all.
     pub whole: usize,
+    /// Where the last whole batch begins, for which nothing vouches.
+    pub last: usize,
     /// How many frames are in the sound part.
     pub frames: u64,
     /// What is wrong with what follows, if anything follows.
@@ -83,7 +85,7 @@ pub struct Walked {
 /// Walks over the batches of a segment whose first frame has position `first`, and shows every frame.
 pub fn walk(bytes: &[u8], first: u64, mut show: impl FnMut(u64, &[u8]) -> Result<(), String>) -> Walked {
     let begin = SEGMENT_HEADER_BYTES.min(bytes.len());
-    let mut walked = Walked { sound: begin, whole: begin, ..Walked::default() };
+    let mut walked = Walked { sound: begin, whole: begin, last: begin, ..Walked::default() };
     if !is_segment(bytes, first) {
         (walked.sound, walked.whole) = (0, 0);
         walked.trouble = Some("the segment's header is damaged or cut short".into());
@@ -114,6 +116,7 @@ pub fn walk(bytes: &[u8], first: u64, mut show: impl FnMut(u64, &[u8]) -> Result
             walked.frames += 1;
             walked.sound = here;
         }
+        walked.last = at;
     }
     walked.whole = walked.sound;
     walked
@@ -125,13 +128,16 @@ fn batch_at(bytes: &[u8], at: usize, first: u64) -> Option<u32> {
     (header == batch_header(first, at as u64, count)).then_some(count)
 }
 
-/// Whether a whole batch header lies anywhere behind `from`: then what is in front of it was durable once.
-pub fn vouched(bytes: &[u8], from: usize) -> Option<usize> {
+/// Whether a whole batch header of the segment that begins with position `first` lies anywhere behind `from`: then what
+/// is in front of it was durable once. A crash may leave pages of an older segment, whose headers vouch for nothing.
+pub fn vouched(bytes: &[u8], from: usize, first: u64) -> Option<usize> {
     let end = bytes.len().checked_sub(BATCH_HEADER_BYTES)?;
     (from..=end).find(|at| {
         let header = &bytes[*at..*at + BATCH_HEADER_BYTES];
+        let position = header[4..12].try_into().ok().map(u64::from_le_bytes);
         let offset = header[12..20].try_into().ok().map(u64::from_le_bytes);
         header[..4] == BATCH_MAGIC
+            && position >= Some(first)
             && offset == Some(*at as u64)
             && header[24..].try_into().ok().map(u32::from_le_bytes) == Some(crc32c::crc32c(&header[..24]))
     })

@@ -132,3 +132,63 @@ proptest! {
         }
     }
 }
+
+fn with_snapshots(count: usize) -> Journal<MemoryDisk> {
+    let mut journal = filled(3, 500);
+    for _ in 0..count {
+        journal.keep_snapshot(Snapshot::default()).expect("a snapshot is kept");
+        for _ in 0..6 {
+            journal.append(&[frame_for(&journal.clone(), 3)]).expect("it goes on");
+            journal.sync().expect("memory syncs");
+        }
+    }
+    journal
+}
+
+#[test]
+fn the_log_before_a_snapshot_may_be_left_in_pieces() {
+    let journal = with_snapshots(2);
+    let last = journal.position();
+    let disk = journal.into_disk();
+    let names = disk.clone().list().expect("memory lists");
+    let base = names.iter().filter_map(|name| Snapshot::position_of(name)).min().expect("a snapshot");
+    let pieces: Vec<_> =
+        names.iter().filter(|name| segment::first_of(name).is_some_and(|first| first <= base)).collect();
+    assert!(pieces.len() >= 2);
+    for gone in 1..1_u32 << pieces.len() {
+        let mut left = disk.clone();
+        for (_, name) in pieces.iter().enumerate().filter(|(index, _)| gone & (1 << index) != 0) {
+            left.remove(name).expect("memory removes");
+        }
+        let journal = Journal::open_with(left, 500).expect("a crash may leave any of them");
+        assert_eq!(journal.position(), last);
+        assert!(journal.first().0 > 1);
+    }
+}
+
+#[test]
+fn the_log_is_not_let_go_before_a_snapshot_that_is_damaged() {
+    let mut journal = with_snapshots(2);
+    let names = journal.disk_mut().list().expect("memory lists");
+    let newest = names.iter().rfind(|name| Snapshot::position_of(name).is_some()).expect("a snapshot");
+    journal.disk_mut().bytes(newest).expect("it is there")[50] ^= 1;
+    journal.keep_snapshot(Snapshot::default()).expect("a snapshot is kept");
+    let last = journal.position();
+    let mut again = Journal::open_with(journal.into_disk(), 500).expect("the log from before is still there");
+    assert_eq!(again.position(), last);
+    again.base().expect("it has its beginning");
+}
+
+#[test]
+fn a_page_of_an_older_segment_vouches_for_nothing() {
+    let journal = filled(20, 500);
+    let mut disk = journal.into_disk();
+    let names = disk.list().expect("memory lists");
+    let old = disk.bytes(&names[0]).expect("the first segment").clone();
+    let newest = names.last().expect("a segment");
+    let torn = disk.bytes(newest).expect("the last segment");
+    torn.truncate(segment::SEGMENT_HEADER_BYTES + segment::BATCH_HEADER_BYTES + 5);
+    torn.extend_from_slice(&old[torn.len()..]);
+    let journal = Journal::open_with(disk, 500).expect("it is a torn tail");
+    assert!(journal.torn().is_some());
+}

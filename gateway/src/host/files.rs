@@ -65,9 +65,9 @@ impl FileDisk {
 
 impl Disk for FileDisk {
     fn list(&mut self) -> Result<Vec<String>> {
-        let entries = fs::read_dir(&self.directory)?;
+        let entries = fs::read_dir(&self.directory)?.collect::<Result<Vec<_>>>()?;
         let mut names: Vec<String> =
-            entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+            entries.into_iter().filter_map(|entry| entry.file_name().into_string().ok()).collect();
         names.sort();
         Ok(names)
     }
@@ -94,12 +94,24 @@ impl Disk for FileDisk {
         self.file(name)?.write_all(bytes)
     }
 
+    fn rewrite(&mut self, name: &str, offset: u64, bytes: &[u8]) -> Result<()> {
+        if self.lock.is_none() {
+            return Ok(());
+        }
+        let mut file = OpenOptions::new().write(true).open(self.path(name))?;
+        file.seek(SeekFrom::Start(offset))?;
+        file.write_all(bytes)
+    }
+
     fn truncate(&mut self, name: &str, length: u64) -> Result<()> {
         self.writable()?;
         self.file(name)?.set_len(length)
     }
 
     fn sync(&mut self, name: &str) -> Result<()> {
+        if self.lock.is_none() {
+            return Ok(());
+        }
         self.file(name)?.sync_data()
     }
 
