@@ -2,6 +2,7 @@
 
 use super::files::FileDisk;
 use super::{AsOf, chain};
+use crate::clock;
 use crate::nats::JetStreamLog;
 use actors::cast::AnyCell;
 use actors::cell::CellError;
@@ -62,6 +63,7 @@ pub fn own(mut log: Box<dyn Log>) -> Result<Opened, String> {
         }
         Ok(true)
     })?;
+    clock::not_before(fold.cells().map(AnyCell::at).max().unwrap_or_default());
     for (shard, epoch) in shards.iter_mut().zip(epochs) {
         shard.own(epoch);
         shard.limit_frames(log.frame_bytes_max());
