@@ -14,7 +14,7 @@ use uuid::Uuid;
 pub enum Order {
     /// The node is accepted. From now on its beats name this epoch and session.
     Welcome {
-        /// The node's epoch; it grows each time the node was given up.
+        /// The node's epoch; it grows each time the node was given up or has booted.
         epoch: u64,
         /// Counts the accepted hellos of this node.
         session: u64,

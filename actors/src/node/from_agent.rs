@@ -11,7 +11,9 @@ use messages::time::Timestamp;
 use uuid::Uuid;
 
 impl Draft<'_, Node> {
-    /// An agent is there: for the first time, again, or back after its node was suspect or lost.
+    /// An agent is there: for the first time, again, or back after its node was suspect or lost. Another boot is another
+    /// epoch: should two machines have one name, as a copied disk makes it, then the one before is not heard any more,
+    /// and heeds nothing that is meant for the other.
     pub(super) fn hello(
         &mut self,
         spec: &NodeSpec,
@@ -25,7 +27,7 @@ impl Draft<'_, Node> {
         if overtaken || state.former_boots.contains(&boot) {
             return;
         }
-        let anew = matches!(state.presence, Presence::Unknown | Presence::Lost { .. });
+        let anew = rebooted || matches!(state.presence, Presence::Unknown | Presence::Lost { .. });
         let (epoch, session) = (state.epoch + u64::from(anew), state.session + 1);
         self.record(Event::Welcomed { spec: spec.clone(), boot, sent_at, epoch, session });
         self.take_in(seen);
