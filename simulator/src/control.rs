@@ -19,9 +19,12 @@ use messages::node::LeaseTerms;
 use std::collections::{BTreeMap, BTreeSet};
 
 mod check;
+mod clock;
+mod disk;
 mod settings;
 mod suffer;
 
+use disk::Wrongs;
 use settings::{Death, Settings};
 
 /// How long a control plane that died by itself takes to come back, in microseconds.
@@ -51,7 +54,7 @@ pub struct Control {
     disk: SimDisk,
     process: Option<Process>,
     generation: u64,
-    stalls: BTreeMap<u64, u64>,
+    wrongs: Wrongs,
     down: u32,
     settings: Settings,
     paused_until: u64,
@@ -89,15 +92,15 @@ impl Control {
         }
         self.generation += 1;
         let latest = self.settings.is_from_latest(self.generation.is_multiple_of(2));
-        match Store::open(&self.disk, self.settings.segment_bytes(&cx.plan), latest) {
-            Ok(opened) => self.replay(opened, cx),
-            Err(trouble) => {
-                if self.disk.is_faulty() {
-                    cx.queue.after(RESTART_US, Event::Control(ControlEvent::Start));
-                } else {
-                    cx.violate(Invariant::Recovers, "the journal does not open after a crash", trouble);
-                }
+        let before = self.is_damaged().then(|| self.disk.clone());
+        let faulty = self.disk.is_faulty();
+        match Store::open(&mut self.disk, self.settings.segment_bytes(&cx.plan), latest) {
+            Ok(opened) => {
+                self.opened(cx);
+                Self::take_time(cx);
+                self.replay(opened, cx);
             }
+            Err(trouble) => self.refused(&trouble, faulty, before.as_ref(), cx),
         }
     }
 
@@ -150,11 +153,10 @@ impl Control {
     fn with(&mut self, cx: &mut Context, act: impl FnOnce(&mut Process, &mut Context, u64)) {
         let Some(process) = &mut self.process else { return };
         act(process, cx, self.generation);
-        let stall = self.stalls.values().max().copied().unwrap_or_default();
         if self.settings.is_sleepy() {
             process.passivate(cx);
         }
-        if let Err(death) = process.commit(self.generation, stall, &mut self.settings, cx) {
+        if let Err(death) = process.commit(self.generation, &self.wrongs, &mut self.settings, cx) {
             self.fall(&death, cx);
         }
     }
@@ -200,15 +202,17 @@ impl Control {
         cx.send(envelope, 0);
     }
 
-    /// The process dies, and what was not synced is in danger.
-    fn die(&mut self, cx: &mut Context) {
+    /// The process dies, with the power of its disk or without. With it, what was not synced is in danger.
+    fn die(&mut self, power: bool, cx: &mut Context) {
         self.check_all(cx, false);
         let Some(process) = self.process.take() else { return };
         cx.mark(if process.flight.is_empty() { "control-died-idle" } else { "control-died-writing" });
         self.generation += 1;
         self.disk = process.store.into_disk();
-        if self.disk.crash(cx.random).lost > 0 {
-            cx.mark("unsynced-tail-lost");
+        if power {
+            self.crash_disk(cx);
+        } else {
+            cx.mark("control-died-with-power");
         }
     }
 
@@ -319,7 +323,7 @@ impl Process {
     fn touched(&mut self, id: u16, cx: &mut Context) {
         let Some(shard) = self.shards.get_mut(&id) else { return };
         let free = shard.take_free();
-        let due = shard.deadline().map(|due| cx.clock().when(due));
+        let due = shard.deadline().map(|due| cx.when(due));
         self.dirty.insert(id);
         if let Some(before) = self.due.remove(&id) {
             self.deadlines.remove(&(before, id));
@@ -344,8 +348,11 @@ impl Process {
     }
 
     fn tick(&mut self, generation: u64, cx: &mut Context) {
-        self.tick_at = u64::MAX;
         let (at, now) = (cx.now(), cx.host_now());
+        if at < self.tick_at {
+            return;
+        }
+        self.tick_at = u64::MAX;
         while let Some((due, id)) = self.deadlines.first().copied().filter(|(due, _)| *due <= at) {
             self.deadlines.remove(&(due, id));
             self.due.remove(&id);
@@ -365,7 +372,7 @@ impl Process {
 
     fn arrange_tick(&mut self, generation: u64, cx: &mut Context) {
         let shards = self.deadlines.first().map(|(due, _)| *due);
-        let detector = self.detector.deadline().map(|due| cx.clock().when(due));
+        let detector = self.detector.deadline().map(|due| cx.when(due));
         let next = [shards, detector].into_iter().flatten().min();
         if let Some(next) = next.filter(|next| *next < self.tick_at) {
             self.tick_at = next;
@@ -374,7 +381,13 @@ impl Process {
     }
 
     /// Writes what waits, unless a sync is under way.
-    fn commit(&mut self, generation: u64, stall: u64, settings: &mut Settings, cx: &mut Context) -> Result<(), Death> {
+    fn commit(
+        &mut self,
+        generation: u64,
+        wrongs: &Wrongs,
+        settings: &mut Settings,
+        cx: &mut Context,
+    ) -> Result<(), Death> {
         if !self.flight.is_empty() || self.dirty.is_empty() {
             return Ok(());
         }
@@ -399,7 +412,9 @@ impl Process {
         settings.reach(Step::AfterWrite)?;
         self.syncs += 1;
         let (low, high) = cx.plan.pace.sync_us;
-        let takes = cx.random.between(Domain::Sync, &[generation, self.syncs], low, high) + stall;
+        let takes = cx.random.between(Domain::Sync, &[generation, self.syncs], low, high);
+        let takes = wrongs.drag(takes);
+        wrongs.dragging().for_each(|kind| cx.bite(kind));
         cx.queue.after(takes, Event::Control(ControlEvent::Synced(generation)));
         Ok(())
     }

@@ -1,24 +1,28 @@
-//! A machine: its power, its clock, its agent (the real reconciler), and a watchdog that does not need the agent.
+//! A machine: its power, its clocks, its agent (the real reconciler), and a watchdog that does not need the agent.
 
 use crate::oracle::Runs;
 use crate::plan::MachinePlan;
 use crate::process::{Process, Stage};
-use crate::verdict::Invariant;
 use crate::world::Event;
-use crate::world::clock::Clock;
+use crate::world::clock::Timepiece;
 use crate::world::context::Context;
 use crate::world::random::{Domain, key_of_uuid};
 use actors::agent::reconciler::Reconciler;
-use actors::agent::{Found, Input, Inventory, Output, WorkloadEvent};
-use messages::agent::{Ended, Order};
-use messages::envelope::{Address, Body, Envelope, Principal};
-use messages::id::{ActorId, InstanceId, NodeId};
+use actors::agent::{Found, Input, Inventory};
+use ills::Ills;
+use messages::agent::Order;
+use messages::envelope::{Body, Envelope};
+use messages::id::{InstanceId, NodeId};
 use messages::node::{LeaseTerms, NodeSpec};
-use messages::reason::Reason;
 use messages::time::{Span, Timestamp};
 use std::collections::BTreeMap;
 
+mod act;
+mod clock;
+mod ills;
+mod processes;
 mod suffer;
+mod watchdog;
 
 /// Something that happens on a machine.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +35,12 @@ pub enum MachineEvent {
     Watchdog(u64),
     /// A process of this boot reaches a stage.
     Process(u64, InstanceId, Stage),
+    /// The fault of this identity strikes again, if it goes on.
+    Again(u64),
 }
+
+/// What a monotonic clock shows when a machine boots.
+const FIRST_US: u64 = 1_000_000;
 
 /// A machine.
 #[derive(Clone, Debug)]
@@ -39,9 +48,13 @@ pub struct Machine {
     index: usize,
     node: NodeId,
     spec: NodeSpec,
-    clock: Clock,
+    /// What it says it has, in thousandths of what it has.
+    says_per_mille: u64,
+    monotonic: Timepiece,
+    wall: Timepiece,
     boots: u64,
-    booted_at: u64,
+    /// What the clock behind the monotonic one showed at the boot.
+    booted_at: Timestamp,
     off: u32,
     on: bool,
     agent: Option<Agent>,
@@ -50,6 +63,7 @@ pub struct Machine {
     processes: BTreeMap<InstanceId, Process>,
     lease_until: Option<Timestamp>,
     watchdog_at: u64,
+    ills: Ills,
 }
 
 #[derive(Clone, Debug)]
@@ -68,9 +82,11 @@ impl Machine {
             index,
             node: NodeId::named(&plan.spec.name),
             spec: plan.spec.clone(),
-            clock: plan.clock,
+            says_per_mille: 1_000,
+            monotonic: Timepiece::new(plan.clock),
+            wall: Timepiece::new(plan.clock),
             boots: 0,
-            booted_at: 0,
+            booted_at: Timestamp::default(),
             off: 1,
             on: false,
             agent: None,
@@ -79,12 +95,23 @@ impl Machine {
             processes: BTreeMap::new(),
             lease_until: None,
             watchdog_at: u64::MAX,
+            ills: Ills::default(),
         }
+    }
+
+    /// A copy of a machine, with its name and nothing that runs.
+    pub fn twin(index: usize, plan: &MachinePlan) -> Self {
+        Self { boots: (index as u64) << 32, ..Self::new(index, plan) }
     }
 
     /// Its number.
     pub const fn index(&self) -> usize {
         self.index
+    }
+
+    /// Whether its agent was welcomed.
+    pub fn joined(&self) -> bool {
+        self.agent.as_ref().is_some_and(|agent| agent.reconciler.joined())
     }
 
     /// The node it is.
@@ -103,32 +130,39 @@ impl Machine {
 
     /// The machine's monotonic clock, which begins with its boot.
     fn shows(&self, at: u64) -> Timestamp {
-        Timestamp(self.clock.shows(at).since(self.clock.shows(self.booted_at)).0 + 1_000_000)
+        Timestamp(self.monotonic.shows(at).since(self.booted_at).0 + FIRST_US)
     }
 
     fn when(&self, shown: Timestamp) -> u64 {
-        let since_boot = Span(shown.0.saturating_sub(1_000_000));
-        self.clock.when(self.clock.shows(self.booted_at).after(since_boot))
+        self.monotonic.when(self.booted_at.after(Span(shown.0.saturating_sub(FIRST_US))))
     }
 
     /// Something happens on it.
     pub fn happen(&mut self, event: MachineEvent, cx: &mut Context) {
+        let Some(event) = self.ills.unless_frozen(event) else { return };
         match event {
             MachineEvent::Boot => self.boot(cx),
             MachineEvent::AgentTick(generation) => {
-                if let Some(agent) = self.agent.as_mut().filter(|agent| agent.generation == generation) {
+                let now = cx.now();
+                let due = |agent: &&mut Agent| agent.generation == generation && agent.tick_at <= now;
+                if let Some(agent) = self.agent.as_mut().filter(due) {
                     agent.tick_at = u64::MAX;
                     self.tell_agent(Input::Tick, cx);
                 }
             }
-            MachineEvent::Watchdog(boot) if boot == self.boots => self.watch(cx),
+            MachineEvent::Watchdog(boot) if boot == self.boots && self.watchdog_at <= cx.now() => self.watch(cx),
             MachineEvent::Process(boot, instance, stage) if boot == self.boots => self.reach(instance, stage, cx),
             MachineEvent::Watchdog(_) | MachineEvent::Process(..) => {}
+            MachineEvent::Again(fault) => self.strike_again(fault, cx),
         }
     }
 
     /// The control plane says something to its agent.
     pub fn hear(&mut self, envelope: Envelope, cx: &mut Context) {
+        if self.loses(crate::world::random::key_of_message(envelope.id), cx) {
+            return;
+        }
+        let Some(envelope) = self.ills.unless_deaf(envelope) else { return };
         if let Body::Agent(order) = envelope.body {
             if matches!(order, Order::Welcome { .. }) && self.processes.values().any(Process::runs) {
                 cx.mark("agent-adopted");
@@ -145,18 +179,20 @@ impl Machine {
         }
         self.on = true;
         self.boots += 1;
-        self.booted_at = cx.now();
+        self.booted_at = self.monotonic.shows(cx.now());
+        cx.oracle.booted(self.index, self.has());
         self.launch_agent(cx);
     }
 
-    /// The power goes: nothing runs any more, and nothing is remembered.
-    pub fn lose_power(&mut self, cx: &mut Context) {
+    /// The power goes: nothing runs any more, and nothing is remembered. Returns whether it was on.
+    pub fn lose_power(&mut self, cx: &mut Context) -> bool {
         self.off += 1;
         if !self.on {
-            return;
+            return false;
         }
         self.on = false;
         self.agent = None;
+        self.bury_zombies(cx);
         for (instance, process) in std::mem::take(&mut self.processes) {
             if process.runs() {
                 cx.oracle.ended(self.index, instance);
@@ -164,12 +200,14 @@ impl Machine {
         }
         self.lease_until = None;
         self.watchdog_at = u64::MAX;
+        self.ills.forget_held();
+        true
     }
 
-    /// The agent is killed. What it started goes on.
-    pub fn kill_agent(&mut self) {
+    /// The agent is killed. What it started goes on. Returns whether it was there.
+    pub fn kill_agent(&mut self) -> bool {
         self.agent_down += 1;
-        self.agent = None;
+        self.agent.take().is_some()
     }
 
     /// The agent is started again.
@@ -192,7 +230,8 @@ impl Machine {
         });
         let inventory = Inventory { found: found.collect(), lease_until: self.lease_until };
         let boot = cx.random.uuid(Domain::Choice, &[key_of_uuid(self.node.0), self.boots]);
-        let reconciler = Reconciler::new(self.spec.clone(), boot, inventory, LeaseTerms::STANDARD, now);
+        let spec = NodeSpec { capacity: self.says(), ..self.spec.clone() };
+        let reconciler = Reconciler::new(spec, boot, inventory, LeaseTerms::STANDARD, now);
         let (generation, held) = (self.agents, Vec::new());
         self.agent = Some(Agent { generation, reconciler, tick_at: u64::MAX, paused_until: 0, held });
         self.act(cx);
@@ -205,14 +244,16 @@ impl Machine {
         }
     }
 
-    /// The agent goes on, and finds what came in the meantime.
-    pub fn resume_agent(&mut self, cx: &mut Context) {
-        let Some(agent) = self.agent.as_mut().filter(|agent| agent.paused_until <= cx.now()) else { return };
+    /// The agent goes on, and finds what came in the meantime. Returns whether anything had.
+    pub fn resume_agent(&mut self, cx: &mut Context) -> bool {
+        let Some(agent) = self.agent.as_mut().filter(|agent| agent.paused_until <= cx.now()) else { return false };
         let mut held = std::mem::take(&mut agent.held);
+        let missed = !held.is_empty();
         held.push(Input::Tick);
         for input in held {
             self.tell_agent(input, cx);
         }
+        missed
     }
 
     fn tell_agent(&mut self, input: Input, cx: &mut Context) {
@@ -226,134 +267,14 @@ impl Machine {
         self.act(cx);
     }
 
-    /// Does what the agent wants done, and arranges its next tick.
-    fn act(&mut self, cx: &mut Context) {
-        while let Some(output) = self.agent.as_mut().and_then(|agent| agent.reconciler.poll()) {
-            match output {
-                Output::Say(message) => {
-                    let (from, to) = (Address::Agent(self.node), Address::Actor(ActorId::from(self.node)));
-                    let principal = Principal::node(&self.spec.name);
-                    let envelope = cx.envelope(from, to, principal, Body::Node(message));
-                    cx.send(envelope, 0);
-                }
-                Output::Beat(beat) => cx.send_beat(self.node, beat),
-                Output::Start(assignment) => {
-                    let instance = assignment.instance;
-                    cx.note(&self.spec.name, || format!("starts {} ({instance})", assignment.label));
-                    cx.statistics.starts += 1;
-                    if self.processes.get(&instance).is_some_and(Process::runs) {
-                        cx.oracle.ended(self.index, instance);
-                    }
-                    let process = Process::new(assignment);
-                    if process.runs() {
-                        for (invariant, signature, message) in cx.oracle.started(self.index, &process.assignment) {
-                            cx.violate(invariant, signature, message);
-                        }
-                    }
-                    process.arrange_start(self.index, self.boots, cx);
-                    self.processes.insert(instance, process);
-                }
-                Output::Stop { instance, grace } => {
-                    if let Some(process) = self.processes.get(&instance) {
-                        process.arrange_stop(grace, self.index, self.boots, cx);
-                    }
-                }
-                Output::Forget(instance) => {
-                    if self.processes.remove(&instance).is_some_and(|process| process.runs()) {
-                        cx.oracle.ended(self.index, instance);
-                    }
-                }
-                Output::RenewLease { until } => {
-                    if let Some(message) = cx.oracle.check_lease(self.node, self.when(until)) {
-                        cx.violate(Invariant::Lease, "a lease outlasts what the control plane waits", message);
-                    }
-                    self.renew(until, cx);
-                }
-            }
-        }
+    /// Arranges the agent's next tick.
+    fn arrange_tick(&mut self, cx: &mut Context) {
         let Some(deadline) = self.agent.as_ref().and_then(|agent| agent.reconciler.deadline()) else { return };
         let (at, index) = (self.when(deadline), self.index);
         let Some(agent) = &mut self.agent else { return };
         if at < agent.tick_at {
             agent.tick_at = at;
             cx.queue.at(at, Event::Machine(index, MachineEvent::AgentTick(agent.generation)));
-        }
-    }
-
-    fn renew(&mut self, until: Timestamp, cx: &mut Context) {
-        self.lease_until = Some(until);
-        let at = self.when(until);
-        let exclusive = self.processes.values().any(|process| process.assignment.exclusive);
-        if at < self.watchdog_at && (exclusive || self.watchdog_at == u64::MAX) {
-            self.watchdog_at = at;
-            cx.queue.at(at, Event::Machine(self.index, MachineEvent::Watchdog(self.boots)));
-        }
-    }
-
-    /// The lease may be over: what is exclusive is killed, whatever the agent does.
-    fn watch(&mut self, cx: &mut Context) {
-        self.watchdog_at = u64::MAX;
-        let Some(until) = self.lease_until else { return };
-        if until > self.shows(cx.now()) {
-            return self.renew(until, cx);
-        }
-        let doomed = self.processes.iter().filter(|(_, process)| process.assignment.exclusive && process.runs());
-        let doomed: Vec<InstanceId> = doomed.map(|(instance, _)| *instance).collect();
-        for instance in doomed {
-            cx.mark("watchdog-killed");
-            self.end(instance, Ended::new(Reason::LeaseExpired, "the watchdog killed it"), cx);
-        }
-    }
-
-    fn reach(&mut self, instance: InstanceId, stage: Stage, cx: &mut Context) {
-        let Some(process) = self.processes.get_mut(&instance).filter(|process| !process.has_ended()) else { return };
-        let event = match stage {
-            Stage::Exits | Stage::Stopped | Stage::CannotStart => {
-                let ended = stage.ended();
-                return self.end(instance, ended, cx);
-            }
-            stage => process.reach(stage, self.index, self.boots, cx),
-        };
-        if let Some(event) = event {
-            self.tell_agent(Input::Workload(event), cx);
-        }
-    }
-
-    fn end(&mut self, instance: InstanceId, ended: Ended, cx: &mut Context) {
-        let Some(process) = self.processes.get_mut(&instance).filter(|process| !process.has_ended()) else { return };
-        if process.runs() {
-            cx.oracle.ended(self.index, instance);
-        }
-        cx.note(&self.spec.name, || format!("{} ({instance}) ended: {}", process.assignment.label, ended.reason));
-        process.end(ended.clone());
-        let event = if ended.reason == Reason::CouldNotStart {
-            WorkloadEvent::StartFailed { instance, detail: ended.detail }
-        } else {
-            WorkloadEvent::Ended { instance, ended }
-        };
-        self.tell_agent(Input::Workload(event), cx);
-    }
-
-    fn choose(&self, choice: u64) -> Option<InstanceId> {
-        let running: Vec<_> = self.processes.iter().filter(|(_, process)| process.runs()).map(|(id, _)| *id).collect();
-        let index = choice.checked_rem(running.len() as u64)?;
-        running.get(usize::try_from(index).ok()?).copied()
-    }
-
-    /// One of its workloads dies.
-    pub fn kill_one(&mut self, choice: u64, cx: &mut Context) {
-        if let Some(instance) = self.choose(choice) {
-            let ended = Ended { code: Some(9), ..Ended::new(Reason::ExitSignal, "it was killed") };
-            self.end(instance, ended, cx);
-        }
-    }
-
-    /// One of its workloads fails its checks until then.
-    pub fn sicken_one(&mut self, choice: u64, until: u64, cx: &mut Context) {
-        if let Some(instance) = self.choose(choice) {
-            cx.queue.after(0, Event::Machine(self.index, MachineEvent::Process(self.boots, instance, Stage::Sick)));
-            let well = MachineEvent::Process(self.boots, instance, Stage::Healthy);
-            cx.queue.at(until, Event::Machine(self.index, well));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A process on a machine, as it truly is.
 
 use crate::machine::MachineEvent;
-use crate::program::Program;
+use crate::program::{Program, fills_after};
 use crate::world::Event;
 use crate::world::context::Context;
 use crate::world::random::{Domain, key_of_uuid};
@@ -34,6 +34,8 @@ pub enum Stage {
     Sick,
     /// It exits by itself.
     Exits,
+    /// It has more memory than it may.
+    OutOfMemory,
     /// It stopped as it was told to.
     Stopped,
 }
@@ -43,10 +45,34 @@ impl Stage {
     pub fn ended(self) -> Ended {
         match self {
             Self::CannotStart => Ended::new(Reason::CouldNotStart, "there is no such program"),
+            Self::OutOfMemory => {
+                let ended = Ended::new(Reason::OutOfMemory, "the kernel killed it");
+                Ended { code: Some(9), ..ended }
+            }
             Self::Exits => Ended { code: Some(1), ..Ended::new(Reason::ExitCode, "it exited by itself") },
             _ => Ended { code: Some(0), ..Ended::new(Reason::ExitCode, "it exited as it was told to") },
         }
     }
+}
+
+/// By how many times things take longer on a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tempo {
+    /// Starts.
+    pub start: u64,
+    /// Stops and checks.
+    pub other: u64,
+}
+
+/// How a process answers when it is told to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stops {
+    /// As its program does.
+    Normally,
+    /// Just in time.
+    Late,
+    /// Not at all, until it is killed.
+    Ignores,
 }
 
 /// A process.
@@ -54,7 +80,10 @@ impl Stage {
 pub struct Process {
     /// What it was started for.
     pub assignment: Assignment,
+    /// Whether it is sick, though its checks say that it is well.
+    pub sick_unseen: bool,
     program: Program,
+    fails: Option<&'static str>,
     started: bool,
     health: Option<bool>,
     ended: Option<Ended>,
@@ -67,12 +96,22 @@ impl Process {
     /// A process that was just started.
     pub fn new(assignment: Assignment) -> Self {
         let program = Program::of(&assignment.workload);
-        Self { assignment, program, started: false, health: None, ended: None }
+        Self { assignment, sick_unseen: false, program, fails: None, started: false, health: None, ended: None }
+    }
+
+    /// One that could not be started, and why.
+    pub fn failed(assignment: Assignment, because: &'static str) -> Self {
+        Self { fails: Some(because), ..Self::new(assignment) }
+    }
+
+    /// How its start failed, if it did.
+    pub fn failure(&self) -> Ended {
+        self.fails.map_or_else(|| Stage::CannotStart.ended(), |detail| Ended::new(Reason::CouldNotStart, detail))
     }
 
     /// Whether it truly runs.
     pub const fn runs(&self) -> bool {
-        self.ended.is_none() && !self.program.cannot_start
+        self.ended.is_none() && !self.program.cannot_start && self.fails.is_none()
     }
 
     /// Whether it has ended.
@@ -82,7 +121,15 @@ impl Process {
 
     /// Whether it runs and is well.
     pub fn is_healthy(&self) -> bool {
-        self.runs() && self.started && (self.assignment.workload.health.is_none() || self.health == Some(true))
+        self.runs()
+            && self.started
+            && !self.sick_unseen
+            && (self.assignment.workload.health.is_none() || self.health == Some(true))
+    }
+
+    /// Whether its health is checked, and it runs long enough for that.
+    pub const fn is_checked(&self) -> bool {
+        self.runs() && self.started && self.assignment.workload.health.is_some()
     }
 
     fn ports(&self) -> Vec<(String, u16)> {
@@ -106,7 +153,8 @@ impl Process {
         }
     }
 
-    fn arrange(&self, after: u64, stage: Stage, machine: usize, boot: u64, cx: &mut Context) {
+    /// Arranges that it comes to a stage so much later.
+    pub fn arrange(&self, after: u64, stage: Stage, machine: usize, boot: u64, cx: &mut Context) {
         let event = MachineEvent::Process(boot, self.assignment.instance, stage);
         cx.queue.after(after, Event::Machine(machine, event));
     }
@@ -116,32 +164,56 @@ impl Process {
     }
 
     /// It was started just now.
-    pub fn arrange_start(&self, machine: usize, boot: u64, cx: &mut Context) {
+    pub fn arrange_start(&self, machine: usize, boot: u64, tempo: Tempo, cx: &mut Context) {
         let longest = self.program.start.unwrap_or(START_MAX).0;
-        let takes = self.draw(Domain::Start, longest / 10, longest, cx);
-        let stage = if self.program.cannot_start { Stage::CannotStart } else { Stage::Started };
+        let takes = self.draw(Domain::Start, longest / 10, longest, cx).saturating_mul(tempo.start);
+        let fails = self.program.cannot_start || self.fails.is_some();
+        let stage = if fails { Stage::CannotStart } else { Stage::Started };
         self.arrange(takes, stage, machine, boot, cx);
         if let Some(exits) = self.program.exit_after {
             self.arrange(takes + exits.0, Stage::Exits, machine, boot, cx);
         }
+        if let Some(rate) = self.program.grow {
+            self.grow(takes, rate, machine, boot, cx);
+        }
     }
 
     /// It was told to stop just now.
-    pub fn arrange_stop(&self, grace: Span, machine: usize, boot: u64, cx: &mut Context) {
+    pub fn arrange_stop(&self, grace: Span, stops: Stops, machine: usize, boot: u64, tempo: Tempo, cx: &mut Context) {
         let longest = if grace.0 == 0 { KILL_MAX } else { grace.min(STOP_MAX) };
         let takes = self.draw(Domain::Stop, 500.min(longest.0), longest.0, cx);
+        let killed = grace.0 + self.draw(Domain::Stop, 500, KILL_MAX.0, cx);
+        let takes = match stops {
+            Stops::Late if grace.0 > 0 => takes.max(grace.0 / 10 * 9),
+            Stops::Ignores => killed,
+            Stops::Normally if self.program.ignore_stop => killed,
+            _ => takes.saturating_mul(tempo.other).min(killed),
+        };
         self.arrange(takes, Stage::Stopped, machine, boot, cx);
     }
 
+    /// From so much later on it takes more and more memory.
+    pub fn grow(&self, after: u64, rate: u64, machine: usize, boot: u64, cx: &mut Context) {
+        let full = fills_after(self.assignment.workload.resources.memory_bytes, rate);
+        self.arrange(after.saturating_add(full), Stage::OutOfMemory, machine, boot, cx);
+    }
+
     /// It comes to a stage in which it still runs. Returns what the driver tells the agent.
-    pub fn reach(&mut self, stage: Stage, machine: usize, boot: u64, cx: &mut Context) -> Option<WorkloadEvent> {
+    pub fn reach(
+        &mut self,
+        stage: Stage,
+        machine: usize,
+        boot: u64,
+        tempo: Tempo,
+        cx: &mut Context,
+    ) -> Option<WorkloadEvent> {
         let instance = self.assignment.instance;
         let checked = self.assignment.workload.health.is_some();
         match stage {
             Stage::Started => {
                 self.started = true;
                 if checked {
-                    let takes = self.draw(Domain::Healthy, HEALTHY_US.0, HEALTHY_US.1, cx);
+                    let takes = self.draw(Domain::Healthy, HEALTHY_US.0, HEALTHY_US.1, cx).saturating_mul(tempo.other);
                     self.arrange(takes, Stage::Healthy, machine, boot, cx);
                     if let Some(sick) = self.program.sick_after {
                         self.arrange(takes.max(sick.0) + 1, Stage::Sick, machine, boot, cx);

@@ -1,6 +1,7 @@
 //! How a simulated program behaves, as its command line says.
 //!
-//! `["./server", "--start=200ms", "--sick-after=3s", "--exit-after=10s", "--cannot-start"]`
+//! `["./server", "--start=200ms", "--sick-after=3s", "--exit-after=10s", "--grow=64MiB", "--ignore-stop",
+//! "--cannot-start"]`
 
 use messages::manifest::Workload;
 use messages::quantity;
@@ -15,6 +16,10 @@ pub struct Program {
     pub sick_after: Option<Span>,
     /// It exits with an error so long after it started.
     pub exit_after: Option<Span>,
+    /// It takes so many bytes of memory more every second, until the kernel kills it.
+    pub grow: Option<u64>,
+    /// It does not stop when it is asked to, and must be killed.
+    pub ignore_stop: bool,
     /// It cannot be started at all.
     pub cannot_start: bool,
 }
@@ -30,6 +35,8 @@ impl Program {
                 "--start" => program.start = span,
                 "--sick-after" => program.sick_after = span,
                 "--exit-after" => program.exit_after = span,
+                "--grow" => program.grow = quantity::bytes(value).ok().filter(|rate| *rate > 0),
+                "--ignore-stop" => program.ignore_stop = true,
                 "--cannot-start" => program.cannot_start = true,
                 _ => {}
             }
@@ -39,6 +46,12 @@ impl Program {
 
     /// Whether it never stays healthy.
     pub const fn bad(&self) -> bool {
-        self.sick_after.is_some() || self.exit_after.is_some() || self.cannot_start
+        self.sick_after.is_some() || self.exit_after.is_some() || self.grow.is_some() || self.cannot_start
     }
+}
+
+/// How long memory that grows so fast takes to fill this room, in microseconds.
+pub fn fills_after(memory_bytes: u64, rate: u64) -> u64 {
+    let takes = u128::from(memory_bytes) * 1_000_000 / u128::from(rate.max(1));
+    u64::try_from(takes).unwrap_or(u64::MAX)
 }

@@ -29,9 +29,15 @@ impl Store {
     /// Opens the journal, or begins one. `latest` starts from the latest snapshot rather than from the oldest.
     ///
     /// # Errors
-    /// A sentence, when it cannot be opened. What is on the disk stays as it was.
-    pub fn open(disk: &SimDisk, segment_bytes: u64, latest: bool) -> Result<Opened, String> {
-        let mut journal = Journal::open_with(disk.clone(), segment_bytes).map_err(sentence)?;
+    /// A sentence, when it cannot be opened. What the attempt did to the disk stays done.
+    pub fn open(disk: &mut SimDisk, segment_bytes: u64, latest: bool) -> Result<Opened, String> {
+        let mut journal = match Journal::open_with(disk.clone(), segment_bytes) {
+            Ok(journal) => journal,
+            Err(error) => {
+                let again = Journal::open_with(disk, segment_bytes).err();
+                return Err(sentence(again.unwrap_or(error)));
+            }
+        };
         let torn = journal.torn().is_some();
         let base = if latest { journal.snapshot().cloned() } else { journal.base().map_err(sentence)? };
         let from = base.as_ref().map_or(journal.first(), |base| Position(base.position.0 + 1));
@@ -68,9 +74,9 @@ impl Store {
         self.journal.keep_snapshot(Snapshot { cells, ..Snapshot::default() }).map_err(sentence)
     }
 
-    /// Changes what is wrong with the disk under it.
-    pub fn with_disk(&mut self, change: impl FnOnce(&mut SimDisk)) {
-        change(self.journal.disk_mut());
+    /// The disk under it, for a world that does something to it.
+    pub const fn disk_mut(&mut self) -> &mut SimDisk {
+        self.journal.disk_mut()
     }
 
     /// The disk under it.

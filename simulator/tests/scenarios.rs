@@ -63,4 +63,7 @@ scenarios! {
     exclusive_passes: "exclusive",
     everything_passes: "everything",
     tight_passes: "tight",
+    disks_pass: "disks",
+    gray_passes: "gray",
+    clocks_pass: "clocks",
 }

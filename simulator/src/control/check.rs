@@ -34,7 +34,7 @@ impl Process {
 
     /// The log as it lies on the disk folds to what the oracle saw committed.
     pub(super) fn check_log(&self, cx: &mut Context) {
-        let Ok(opened) = Store::open(self.store.disk(), cx.plan.segment_bytes, false) else {
+        let Ok(opened) = Store::open(&mut self.store.disk().clone(), cx.plan.segment_bytes, false) else {
             return cx.violate(Invariant::Recovers, "the journal does not open at the end", String::new());
         };
         let retake = cx.plan.retake;

@@ -1,10 +1,8 @@
-//! What goes wrong with the control plane and its disk, and how that ends.
+//! What goes wrong with the control plane's process, and how that ends.
 
 use super::settings::Death;
 use super::{Control, ControlEvent, RESTART_US};
-use crate::disk::SimDisk;
 use crate::plan::trouble::control::Control as Trouble;
-use crate::plan::trouble::disk::Disk;
 use crate::world::Event;
 use crate::world::context::Context;
 use crate::world::random::Domain;
@@ -22,7 +20,7 @@ impl Control {
                     cx.bite(trouble.name());
                 }
                 self.down += 1;
-                self.die(cx);
+                self.die(true, cx);
             }
             Trouble::CrashLoop { life_us } => self.die_again(until, life_us, cx),
             Trouble::Pause => self.paused_until = self.paused_until.max(until),
@@ -50,7 +48,7 @@ impl Control {
         }
         if self.process.is_some() {
             cx.bite(Trouble::CrashLoop { life_us }.name());
-            self.die(cx);
+            self.die(true, cx);
         }
         cx.queue.after(LOOP_AWAY_US, Event::Control(ControlEvent::Start));
         let life = cx.random.between(Domain::Trouble, &[now, life_us], 1, life_us);
@@ -62,43 +60,16 @@ impl Control {
         (self.paused_until > now).then_some(self.paused_until)
     }
 
-    /// The process could not go on.
+    /// The process could not go on, and dies of it. Now and then the disk's power goes as well.
     pub(super) fn fall(&mut self, death: &Death, cx: &mut Context) {
         match death {
             Death::At(step) => cx.bite(step.name()),
             Death::Journal(_) => {}
         }
         cx.note("control", || format!("dies: {death:?}"));
-        self.die(cx);
+        self.count_bites(cx);
+        let power = self.disk_mut().is_dark() || cx.random.chance(Domain::Choice, &[0xd1e, self.generation], 500);
+        self.die(power, cx);
         cx.queue.after(RESTART_US, Event::Control(ControlEvent::Start));
-    }
-
-    /// A trouble of the disk begins.
-    pub fn suffer_disk(&mut self, trouble: Disk) {
-        match trouble {
-            Disk::SyncFails => self.change_disk(|disk| disk.fail_syncs(1)),
-            Disk::Full => self.change_disk(|disk| disk.set_full(true)),
-            Disk::Stall { extra_us } => {
-                self.stalls.insert(extra_us, extra_us);
-            }
-        }
-    }
-
-    /// It is over.
-    pub fn recover_disk(&mut self, trouble: Disk) {
-        match trouble {
-            Disk::SyncFails => self.change_disk(SimDisk::mend_syncs),
-            Disk::Full => self.change_disk(|disk| disk.set_full(false)),
-            Disk::Stall { extra_us } => {
-                self.stalls.remove(&extra_us);
-            }
-        }
-    }
-
-    fn change_disk(&mut self, change: impl FnOnce(&mut SimDisk)) {
-        match &mut self.process {
-            Some(process) => process.store.with_disk(change),
-            None => change(&mut self.disk),
-        }
     }
 }

@@ -22,6 +22,7 @@ use messages::id::{ActorId, InstanceId, JobId, Kind, NodeId};
 use messages::node::LeaseTerms;
 use messages::policy::{Answer, Request};
 use messages::reason::Refusal;
+use messages::resources::Resources;
 use rollouts::Rollouts;
 use std::collections::{BTreeMap, BTreeSet};
 use truth::Truth;
@@ -148,17 +149,50 @@ impl Oracle {
     }
 
     /// What is wrong with a lease until then: after the last that was heard, the control plane waits so long at least.
-    pub fn check_lease(&self, node: NodeId, until: u64) -> Option<String> {
+    pub fn check_lease(&self, machine: usize, node: NodeId, until: u64, now: u64) -> Option<String> {
+        if self.truth.excuses(machine, now) {
+            return None;
+        }
         let LeaseTerms { lease, margin, .. } = LeaseTerms::STANDARD;
         let latest = self.heard.get(&node)? + lease.0 + margin.0;
         (until > latest).then(|| format!("the lease lasts until {until}us, {latest}us would be right"))
     }
 
     /// A workload is started on a machine.
-    pub fn started(&mut self, machine: usize, assignment: &Assignment) -> Vec<Finding> {
-        let mut findings = self.truth.started(machine, assignment);
+    pub fn started(&mut self, machine: usize, assignment: &Assignment, now: u64) -> Vec<Finding> {
+        let mut findings = self.truth.started(machine, assignment, now, &mut self.marks);
         findings.extend(self.turns.started(assignment));
         findings
+    }
+
+    /// A machine boots, and has so much.
+    pub fn booted(&mut self, machine: usize, capacity: Resources) {
+        self.truth.booted(machine, capacity);
+    }
+
+    /// A machine stands still, with all that runs on it.
+    pub fn frozen(&mut self, machine: usize) {
+        self.truth.frozen(machine);
+    }
+
+    /// It goes on.
+    pub fn thawed(&mut self, machine: usize, now: u64) -> Vec<Finding> {
+        self.truth.thawed(machine, now)
+    }
+
+    /// Something is said to have ended, and runs on.
+    pub fn zombie(&mut self, machine: usize, instance: InstanceId) {
+        self.truth.zombie(machine, instance);
+    }
+
+    /// Something is stuck in the kernel, does nothing more, and ends when that is over.
+    pub fn stuck(&mut self, machine: usize, instance: InstanceId) {
+        self.truth.stuck(machine, instance);
+    }
+
+    /// Nothing can be promised of a machine's leases until then: its clock is beyond the bound, or another has its name.
+    pub fn excuse(&mut self, machine: usize, until: u64) {
+        self.truth.excuse(machine, until);
     }
 
     /// It is gone.

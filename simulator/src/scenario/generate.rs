@@ -43,6 +43,9 @@ pub fn plan(scenario: &Scenario, seed: u64) -> Plan {
     plan
 }
 
+/// The site of all machines.
+const SITE: &str = "site";
+
 struct Draws {
     random: Random,
 }
@@ -80,7 +83,7 @@ impl Draws {
                 name: format!("m{index}"),
                 host: format!("10.0.0.{}", index + 1),
                 rack: rack(index % scenario.racks.max(1)),
-                site: "site".into(),
+                site: SITE.into(),
                 region: "region".into(),
                 capacity: scenario.capacity,
                 ..NodeSpec::default()
@@ -182,6 +185,7 @@ impl Draws {
             Aim::World | Aim::Either => Target::World,
             Aim::Machines => Target::Machine(self.machine(key, Range::new(0, u64::MAX), machines)?),
             Aim::Rack => Target::Rack(rack(self.pick(&key(2), 0, scenario.racks.max(1) - 1))),
+            Aim::Site => Target::Site(SITE.into()),
             Aim::Half => Target::Half,
             Aim::All => Target::All,
         })

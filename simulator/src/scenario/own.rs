@@ -19,6 +19,9 @@ own! {
     "exclusive",
     "everything",
     "tight",
+    "disks",
+    "gray",
+    "clocks",
 }
 
 /// The text of the scenario of this name.

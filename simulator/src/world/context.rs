@@ -5,7 +5,7 @@ use crate::oracle::{Oracle, Runs};
 use crate::plan::{Plan, hexadecimal};
 use crate::verdict::{Invariant, Statistics, Verdict};
 use crate::world::Event;
-use crate::world::clock::Clock;
+use crate::world::clock::HostClock;
 use crate::world::queue::Queue;
 use crate::world::random::{Domain, Random, key_of_message, key_of_uuid};
 use crate::world::trigger::Watch;
@@ -46,6 +46,8 @@ pub struct Context {
     pub random: Random,
     /// What will happen.
     pub queue: Queue<Event>,
+    /// The control plane's clocks.
+    pub host: HostClock,
     /// The bus.
     pub bus: Bus,
     /// The one who knows the truth.
@@ -71,6 +73,7 @@ impl Context {
         Self {
             random: Random::new(plan.seed),
             queue: Queue::default(),
+            host: HostClock::new(plan.clock),
             bus: Bus::new(&plan),
             oracle: Oracle::new(&plan),
             watch: Watch::new(&plan),
@@ -92,12 +95,12 @@ impl Context {
 
     /// What the control plane's clock shows.
     pub fn host_now(&self) -> Timestamp {
-        self.clock().shows(self.now())
+        self.host.shows(self.now())
     }
 
-    /// The control plane's clock.
-    pub fn clock(&self) -> Clock {
-        self.plan.clock
+    /// The first moment of the world at which the control plane's clock shows `shown` or more.
+    pub fn when(&self, shown: Timestamp) -> u64 {
+        self.host.when(shown)
     }
 
     /// Counts that something worth reaching was reached.

@@ -6,6 +6,7 @@ pub mod queue;
 pub mod random;
 pub mod trigger;
 mod trouble;
+mod twins;
 
 use crate::client::Clients;
 use crate::control::{Control, ControlEvent};
@@ -55,7 +56,7 @@ pub struct World {
     cx: Context,
     control: Control,
     machines: Vec<Machine>,
-    by_node: BTreeMap<NodeId, usize>,
+    by_node: BTreeMap<NodeId, Vec<usize>>,
     clients: Clients,
     /// The machines that each fault under way hits, by its number in the plan.
     hit: BTreeMap<usize, Vec<usize>>,
@@ -77,7 +78,7 @@ impl World {
         Self::arrange_faults(&plan, &mut cx);
         cx.queue.at(plan.settled_at, Event::Settled);
         let clients = Clients::new(&plan, &mut cx);
-        let by_node = machines.iter().map(|machine| (machine.node(), machine.index())).collect();
+        let by_node = machines.iter().map(|machine| (machine.node(), vec![machine.index()])).collect();
         let mut control = Control::default();
         control.start(&mut cx);
         Self { cx, control, machines, by_node, clients, hit: BTreeMap::new(), events: 0 }
@@ -152,8 +153,8 @@ impl World {
             Parcel::Envelope(envelope) => match envelope.to {
                 Address::Actor(_) => self.control.deliver(&envelope, cx),
                 Address::Agent(node) => {
-                    if let Some(index) = self.by_node.get(&node) {
-                        self.machines[*index].hear(*envelope, cx);
+                    for index in self.by_node.get(&node).into_iter().flatten() {
+                        self.machines[*index].hear((*envelope).clone(), cx);
                     }
                 }
                 Address::Client(client) => self.clients.hear(client, &envelope, cx),

@@ -40,6 +40,8 @@ pub enum Domain {
     Target,
     /// What a trouble does to a message.
     Trouble,
+    /// Where durable bytes are damaged.
+    Damage,
 }
 
 /// The seed of all draws of a run.

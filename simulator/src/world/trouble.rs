@@ -3,6 +3,7 @@
 use super::context::{Context, Parcel};
 use super::{Event, World};
 use crate::plan::trouble::control::Control;
+use crate::plan::trouble::machine::Machine;
 use crate::plan::{Plan, Target, Trouble, When};
 use crate::world::random::{Domain, Random};
 use messages::envelope::{Address, Envelope};
@@ -43,12 +44,21 @@ impl World {
                 deliver_again(again, trouble.name(), cx);
             }
             Trouble::View(trouble) => cx.bus.blind(fault.id, trouble, &machines, until),
-            Trouble::Disk(trouble) => self.control.suffer_disk(trouble),
+            Trouble::Disk(trouble) => self.control.suffer_disk(trouble, fault.id, cx),
             Trouble::Control(trouble) => self.control.suffer(fault.id, trouble, until, cx),
             Trouble::Operator(what) => self.clients.blunder((fault.id, what), &machines, until, cx),
             Trouble::Machine(trouble) => {
                 for machine in &machines {
-                    self.machines[*machine].suffer(trouble, until, cx);
+                    self.machines[*machine].suffer(trouble, fault.id, until, cx);
+                }
+                if trouble == Machine::Twin {
+                    self.add_twins(&machines, until);
+                }
+            }
+            Trouble::Clock(trouble) => {
+                self.control.suffer_clock(trouble, cx);
+                for machine in &machines {
+                    self.machines[*machine].suffer_clock(trouble, until, cx);
                 }
             }
         }
@@ -84,11 +94,20 @@ impl World {
         match fault.trouble {
             Trouble::Bus(_) | Trouble::View(_) => cx.bus.end(fault.id),
             Trouble::Operator(_) => {}
-            Trouble::Disk(trouble) => self.control.recover_disk(trouble),
+            Trouble::Disk(trouble) => self.control.recover_disk(trouble, fault.id, cx),
             Trouble::Control(trouble) => self.control.recover(fault.id, trouble, cx),
             Trouble::Machine(trouble) => {
                 for machine in &machines {
-                    self.machines[*machine].recover(trouble, cx);
+                    self.machines[*machine].recover(trouble, fault.id, cx);
+                }
+                if trouble == Machine::Twin {
+                    self.remove_twins(&machines);
+                }
+            }
+            Trouble::Clock(trouble) => {
+                self.control.recover_clock(trouble, cx);
+                for machine in &machines {
+                    self.machines[*machine].recover_clock(trouble, cx);
                 }
             }
         }

@@ -4,7 +4,10 @@
 //! small world does not do, another one.
 
 mod bus;
+mod clock;
 mod control;
+mod disk;
+mod machine;
 mod mistakes;
 mod operator;
 mod triggers;
@@ -108,21 +111,11 @@ macro_rules! kinds {
     };
 }
 
-/// Kinds that are older than this table, and are tested in the scenarios.
-const OLDER: &[&str] = &[
-    "sync-fails",
-    "disk-full",
-    "disk-stall",
-    "agent-crash",
-    "agent-pause",
-    "machine-crash",
-    "workload-dies",
-    "workload-sick",
-];
-
 #[test]
 fn every_kind_has_a_test() {
-    let tested = [OLDER, bus::TESTED, control::TESTED, operator::TESTED, view::TESTED].concat();
+    let tested =
+        [bus::TESTED, clock::TESTED, control::TESTED, disk::TESTED, machine::TESTED, operator::TESTED, view::TESTED]
+            .concat();
     let missing: Vec<&str> = trouble::kinds().map(|kind| kind.name).filter(|name| !tested.contains(name)).collect();
     assert!(missing.is_empty(), "no test for {missing:?}");
 }

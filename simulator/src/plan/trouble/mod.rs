@@ -2,6 +2,7 @@
 //! family's file here, and one place in the world where it takes effect.
 
 pub mod bus;
+pub mod clock;
 pub mod control;
 pub mod disk;
 pub mod machine;
@@ -21,6 +22,8 @@ pub enum Trouble {
     Disk(disk::Disk),
     /// With a machine, its agent or its workloads.
     Machine(machine::Machine),
+    /// With a clock.
+    Clock(clock::Clock),
     /// With the control plane's process.
     Control(control::Control),
     /// With what an actor gets to see.
@@ -39,12 +42,14 @@ impl Trouble {
             Self::Control(trouble) => trouble.name(),
             Self::View(trouble) => trouble.name(),
             Self::Operator(trouble) => trouble.name(),
+            Self::Clock(trouble) => trouble.name(),
         }
     }
 }
 
 /// The kinds of every family.
-const FAMILIES: [&[Kind]; 6] = [bus::KINDS, disk::KINDS, machine::KINDS, control::KINDS, view::KINDS, operator::KINDS];
+const FAMILIES: [&[Kind]; 7] =
+    [bus::KINDS, disk::KINDS, machine::KINDS, clock::KINDS, control::KINDS, view::KINDS, operator::KINDS];
 
 /// A kind of trouble.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +77,8 @@ pub enum Aim {
     Half,
     /// All machines, unless the scenario says otherwise.
     All,
+    /// The machines of a site, unless the scenario says otherwise.
+    Site,
 }
 
 /// What a scenario's row gives for one fault.

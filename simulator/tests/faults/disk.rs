@@ -1,0 +1,21 @@
+//! Faults of the control plane's disk.
+
+crate::kinds! {
+    sync_fails: "sync-fails" with "times = 3\nat = \"3s..9s\"\nlasts = \"4s\"",
+    disk_full: "disk-full" with "times = 3\nlasts = \"200ms..2s\"",
+    disk_stall: "disk-stall" with "times = 3\nextra = \"20ms..1s\"\nlasts = \"500ms..3s\"",
+    disk_throttle: "disk-throttle" with "times = 3\nlasts = \"500ms..3s\"",
+    torn_write: "torn-write" with "times = 4\nlasts = \"3s\"",
+    lost_pages: "lost-pages" with "times = 6\nlasts = \"2s\"",
+    garbled_pages: "garbled-pages" with "times = 4\nlasts = \"3s\"",
+    lost_names: "lost-names" with "times = 4\nlasts = \"5s\"",
+    fsync_gate: "fsync-gate" with "times = 3\nlasts = \"1s..3s\"",
+    syncs_fail: "syncs-fail" with "times = 3\nlasts = \"500ms..3s\"",
+    short_write: "short-write" with "times = 3\nlasts = \"2s\"",
+    read_only_disk: "read-only-disk" with "times = 3\nlasts = \"500ms..3s\"",
+    short_read: "short-read" with "times = 3\nlasts = \"500ms..3s\"",
+    unreadable_sector: "unreadable-sector" with "times = 2\nlasts = \"500ms..3s\"",
+    silent_flip: "silent-flip" with "times = 2\nlasts = \"500ms..3s\"",
+    misdirected_write: "misdirected-write" with "times = 3\nlasts = \"500ms..3s\"",
+    phantom_write: "phantom-write" with "times = 3\nlasts = \"500ms..3s\"",
+}
