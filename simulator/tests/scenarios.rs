@@ -17,6 +17,12 @@ const FOUND: &[(&str, u64, &str)] = &[
         "a scheduler gave a place to an instance that a late refusal had made wait, and that had one by then",
     ),
     ("exclusive", 643, "an exclusive job forgot instances that were to be restarted before they had a place"),
+    (
+        "everything",
+        128,
+        "the journal could not keep a snapshot when its segment was full: it began the next segment twice, and the \
+         control plane died at every snapshot",
+    ),
     ("everything", 318, "the oracle wanted health of a revision that was declared while every node was lost"),
     ("everything", 583, "the oracle wanted a revision to be taken back that fell sick after its gates were passed"),
     ("everything", 107, "the oracle took two commands that overlapped in the order of their answers"),
@@ -66,4 +72,6 @@ scenarios! {
     disks_pass: "disks",
     gray_passes: "gray",
     clocks_pass: "clocks",
+    meddling_passes: "meddling",
+    half_blind_passes: "half-blind",
 }

@@ -187,7 +187,9 @@ impl<D: Disk> Journal<D> {
             let shard = frame::inspect(frame).map_or(0, |(head, _)| head.shard);
             continue_shard(&mut shards, frame).map_err(|trouble| JournalError::Chain { shard, trouble })?;
         }
+        // A segment that holds no frame yet is never closed: the next would have its name.
         if self.length >= self.segment_bytes
+            && self.segments.last() != Some(&self.next)
             && let Err(error) = self.roll()
         {
             self.poison = Some(error.to_string());
@@ -285,6 +287,9 @@ impl<D: Disk> Journal<D> {
         self.snapshot = Some(snapshot);
         if self.segments.last() != Some(&self.next) {
             self.vouch()?;
+        }
+        // Vouching has begun the new segment already when the one before was full.
+        if self.segments.last() != Some(&self.next) {
             self.roll()?;
         }
         self.let_go()

@@ -116,6 +116,22 @@ fn snapshots_let_the_log_before_them_go() {
     assert_eq!(base.position.0 + 1, again.first().0);
 }
 
+#[test]
+fn a_snapshot_is_kept_however_full_the_segment_is() {
+    for segment_bytes in 1..600 {
+        let mut journal = filled(3, segment_bytes);
+        for _ in 0..3 {
+            journal.keep_snapshot(Snapshot::default()).expect("there is room for a snapshot");
+            let frame = frame_for(&journal, 3);
+            journal.append(&[frame]).expect("a frame that continues is appended");
+            journal.sync().expect("memory syncs");
+        }
+        let mark = journal.mark(3);
+        let again = Journal::open_with(journal.into_disk(), segment_bytes).expect("it opens again");
+        assert_eq!(again.mark(3), mark, "with segments of {segment_bytes} bytes");
+    }
+}
+
 proptest! {
     // The first written batch has two headers behind it that vouch for it. Damage to both of them and to it leaves no
     // proof that it was ever durable; any two places of damage are told.

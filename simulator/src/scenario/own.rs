@@ -22,6 +22,8 @@ own! {
     "disks",
     "gray",
     "clocks",
+    "meddling",
+    "half-blind",
 }
 
 /// The text of the scenario of this name.

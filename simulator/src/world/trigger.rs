@@ -12,6 +12,8 @@ use std::fmt::{self, Write};
 pub struct Watch {
     waiting: Vec<Waiting>,
     slots: BTreeMap<InstanceId, (ActorId, u32)>,
+    /// The job of each rollout.
+    rollouts: BTreeMap<ActorId, ActorId>,
     found: BTreeMap<usize, InstanceId>,
 }
 
@@ -86,7 +88,10 @@ impl Watch {
             Entry::Node(record) => record.events.iter().map(|event| self.of_node(actor, event)).collect(),
             Entry::Scheduler(record) => record.events.iter().map(|event| self.of_scheduler(event)).collect(),
             Entry::Route(record) => record.events.iter().map(|event| about(Kind::Route, event)).collect(),
-            Entry::Rollout(record) => record.events.iter().map(|event| about(Kind::Rollout, event)).collect(),
+            Entry::Rollout(record) => {
+                let job = self.rollouts.get(&actor).copied();
+                record.events.iter().map(|event| About { job, ..about(Kind::Rollout, event) }).collect()
+            }
             Entry::Policy(record) => record.events.iter().map(|event| about(Kind::Policy, event)).collect(),
         }
     }
@@ -98,6 +103,10 @@ impl Watch {
             E::Wanted { instance, slot, .. } => {
                 self.slots.insert(*instance, (actor, *slot));
                 Some(*instance)
+            }
+            E::RolloutBegun { rollout, .. } => {
+                self.rollouts.insert(ActorId::from(*rollout), actor);
+                None
             }
             E::Assigned { instance, node: on, .. } => {
                 node = Some(ActorId::from(*on));
