@@ -128,6 +128,11 @@ impl Machine {
         }
     }
 
+    /// The id of its present boot.
+    pub fn boot_id(&self, cx: &Context) -> uuid::Uuid {
+        cx.random.uuid(Domain::Choice, &[key_of_uuid(self.node.0), self.boots])
+    }
+
     /// The machine's monotonic clock, which begins with its boot.
     fn shows(&self, at: u64) -> Timestamp {
         Timestamp(self.monotonic.shows(at).since(self.booted_at).0 + FIRST_US)
@@ -229,7 +234,7 @@ impl Machine {
             observation: process.observation(),
         });
         let inventory = Inventory { found: found.collect(), lease_until: self.lease_until };
-        let boot = cx.random.uuid(Domain::Choice, &[key_of_uuid(self.node.0), self.boots]);
+        let boot = self.boot_id(cx);
         let spec = NodeSpec { capacity: self.says(), ..self.spec.clone() };
         let reconciler = Reconciler::new(spec, boot, inventory, LeaseTerms::STANDARD, now);
         let (generation, held) = (self.agents, Vec::new());

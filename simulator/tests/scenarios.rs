@@ -18,8 +18,8 @@ const FOUND: &[(&str, u64, &str)] = &[
     ),
     ("exclusive", 643, "an exclusive job forgot instances that were to be restarted before they had a place"),
     (
-        "everything",
-        128,
+        "meddling",
+        21,
         "the journal could not keep a snapshot when its segment was full: it began the next segment twice, and the \
          control plane died at every snapshot",
     ),

@@ -143,6 +143,11 @@ impl Node {
         self.session
     }
 
+    /// Whether a boot is the present one, or one before that is remembered.
+    pub fn knows_boot(&self, boot: Uuid) -> bool {
+        self.boot == boot || self.former_boots.contains(&boot)
+    }
+
     /// The machine's boot.
     pub const fn boot(&self) -> Uuid {
         self.boot

@@ -151,7 +151,10 @@ impl World {
         match parcel {
             Parcel::Beat(node, beat) => self.control.hear_beat(node, beat, cx),
             Parcel::Envelope(envelope) => match envelope.to {
-                Address::Actor(_) => self.control.deliver(&envelope, cx),
+                Address::Actor(_) => {
+                    twins::excuse_former_boot(&envelope, &self.machines, &self.by_node, cx);
+                    self.control.deliver(&envelope, cx);
+                }
                 Address::Agent(node) => {
                     for index in self.by_node.get(&node).into_iter().flatten() {
                         self.machines[*index].hear((*envelope).clone(), cx);
