@@ -74,4 +74,5 @@ scenarios! {
     clocks_pass: "clocks",
     meddling_passes: "meddling",
     half_blind_passes: "half-blind",
+    core_heals_passes: "core-heals",
 }

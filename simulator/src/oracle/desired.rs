@@ -1,5 +1,7 @@
 //! What was asked for, by the commands that were acknowledged, against what truly runs.
 
+mod healed;
+
 use super::Runs;
 use super::rollouts::Rollouts;
 use crate::plan::Plan;

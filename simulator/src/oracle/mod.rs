@@ -210,6 +210,13 @@ impl Oracle {
         self.desired.check(truth, &self.fold, &self.restless())
     }
 
+    /// The same when only some machines are healed: what runs as it should, or waits and says why.
+    pub fn check_core(&mut self, truth: &[Runs], core: &BTreeSet<String>) -> Vec<(&'static str, String)> {
+        let (wrong, waiting) = self.desired.check_core(truth, core, &self.fold, &self.restless());
+        self.marks.extend(std::iter::repeat_n("waits-and-says-why", waiting));
+        wrong
+    }
+
     fn restless(&self) -> BTreeSet<JobId> {
         self.desired.restless(&self.fold, &self.rollouts)
     }

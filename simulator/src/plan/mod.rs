@@ -36,6 +36,9 @@ pub struct Plan {
     pub faults: Vec<Fault>,
     /// From this moment nothing goes wrong any more, in microseconds.
     pub heal_at: u64,
+    /// If there are any, only these machines are healed then: what is wrong with others alone stays wrong.
+    #[serde(default)]
+    pub core: Vec<usize>,
     /// From this moment the world must be as desired, in microseconds.
     pub settled_at: u64,
     /// For so long before the end nothing may be recorded any more, in microseconds.

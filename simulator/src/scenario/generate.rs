@@ -30,6 +30,7 @@ pub fn plan(scenario: &Scenario, seed: u64) -> Plan {
         operations: operations.flat_map(|(doing, row)| draws.operations(scenario, doing, row, count)).collect(),
         faults: faults.flat_map(|(going, row)| draws.faults(scenario, going, row, count)).collect(),
         heal_at: scenario.heal,
+        core: if scenario.core { draws.core(count) } else { Vec::new() },
         settled_at,
         quiet_for: scenario.quiet,
         end_at: settled_at + scenario.quiet,
@@ -92,6 +93,17 @@ impl Draws {
             joins_at: self.range(&[6, index], scenario.joins),
         };
         (0..count).map(machine).collect()
+    }
+
+    /// The machines that are healed: half of them at least, and not all where there are two or more.
+    fn core(&self, machines: usize) -> Vec<usize> {
+        let most = (machines as u64).saturating_sub(1);
+        let count = self.pick(&[15], (machines as u64).div_ceil(2).min(most), most).max(1);
+        let mut order: Vec<usize> = (0..machines).collect();
+        order.sort_by_key(|machine| self.random.word(Domain::Plan, &[16, *machine as u64]));
+        order.truncate(usize::try_from(count).unwrap_or(usize::MAX));
+        order.sort_unstable();
+        order
     }
 
     fn operations(&self, scenario: &Scenario, doing: &Doing, row: u64, machines: usize) -> Vec<Operation> {

@@ -57,6 +57,9 @@ pub struct Scenario {
     pub swarm: bool,
     /// From when nothing goes wrong any more.
     pub heal: u64,
+    /// Whether only some machines are healed then, drawn by the seed.
+    #[serde(default)]
+    pub core: bool,
     /// How long after that the world must be as desired.
     pub settle: u64,
     /// How long nothing may be recorded at the end.

@@ -24,6 +24,7 @@ own! {
     "clocks",
     "meddling",
     "half-blind",
+    "core-heals",
 }
 
 /// The text of the scenario of this name.

@@ -178,6 +178,7 @@ impl Reader<'_> {
             joins: self.times(&mut table, "joins", Range::new(0, 1_000_000)),
             swarm: self.parsed(&mut table, "swarm", "true or false", |text| text.parse().ok()).unwrap_or(false),
             heal,
+            core: self.parsed(&mut table, "core", "true or false", |text| text.parse().ok()).unwrap_or(false),
             settle: self.time(&mut table, "settle", 60_000_000),
             quiet: self.time(&mut table, "quiet", 20_000_000),
             manifests,
@@ -185,7 +186,7 @@ impl Reader<'_> {
             operations,
             faults,
         };
-        let known = "name, about, machines, racks, capacity, drift_ppm, joins, swarm, heal, settle, quiet, manifest, policy, do, \
+        let known = "name, about, machines, racks, capacity, drift_ppm, joins, swarm, heal, core, settle, quiet, manifest, policy, do, \
              fault";
         self.rest(&table, known);
         Some(scenario)

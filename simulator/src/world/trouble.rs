@@ -32,6 +32,12 @@ impl World {
         }
         let until = (cx.now() + fault.lasts).min(plan.heal_at);
         let machines = resolve(&fault.target, number, cx);
+        let until = if stays(&plan, &machines, cx.now() + fault.lasts) {
+            cx.mark("never-healed");
+            plan.end_at + 1
+        } else {
+            until
+        };
         if machines.is_empty() && fault.target != Target::World {
             cx.mark("fault-without-target");
             return;
@@ -112,6 +118,13 @@ impl World {
             }
         }
     }
+}
+
+/// Whether a fault that would last until then is never healed: it lasts until the world heals, and hits nothing of the
+/// core.
+fn stays(plan: &Plan, machines: &[usize], until: u64) -> bool {
+    let spares_core = !machines.is_empty() && !machines.iter().any(|machine| plan.core.contains(machine));
+    !plan.core.is_empty() && spares_core && until >= plan.heal_at
 }
 
 /// Messages that were handled come again, one after the other.

@@ -7,6 +7,7 @@ mod bus;
 mod clock;
 mod control;
 mod disk;
+mod healing;
 mod machine;
 mod mistakes;
 mod operator;
