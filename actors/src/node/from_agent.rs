@@ -34,7 +34,20 @@ impl Draft<'_, Node> {
         if !crate::mutant!(VanishedRunsAgain) {
             self.miss(seen, rebooted);
         }
+        self.shed();
         self.say_welcome();
+    }
+
+    /// The machine may have less than it had: room that is only held, and is not there any more, is given up, the latest
+    /// first. What runs goes on.
+    fn shed(&mut self) {
+        while self.state.spec.capacity.shortage(&self.state.used()).is_some() {
+            let held = self.state.claims.values().filter(|claim| !claim.started);
+            let Some(last) = held.max_by_key(|claim| (claim.since, claim.spec.instance)) else { return };
+            let (instance, job) = (last.spec.instance, last.spec.job);
+            let ended = Ended::new(Reason::Stopped, "the machine has less than it had, and no room for it");
+            self.record(Event::Released { instance, job, ended });
+        }
     }
 
     /// An instance runs once: what ran, or may have run before a reboot, and is not there any more, has ended.

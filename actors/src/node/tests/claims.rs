@@ -142,3 +142,27 @@ fn desired_state_is_said_until_the_agent_took_it_in() {
     story.tell(Address::Agent(me()), Message::Reconciled { epoch: 1, version: 2 });
     assert_eq!(story.events, [], "not an entry unless it changes something");
 }
+
+#[test]
+fn a_machine_that_comes_back_with_less_gives_up_what_it_only_holds_and_keeps_what_runs() {
+    let mut story = Story::with_running();
+    story.claim(instance(2), 300);
+    story.pass(10);
+    story.claim(instance(3), 200);
+    let held = |story: &Story| (1..4).map(|id| story.state().claim(instance(id)).is_some()).collect::<Vec<_>>();
+    story.hello_with(700, FIRST_BOOT, 20, &[(instance(1), running())]);
+    assert_eq!(held(&story), [true, true, false], "the latest is given up");
+    assert_eq!(story.released(), Some(Reason::Stopped));
+    story.hello_with(100, FIRST_BOOT, 30, &[(instance(1), running())]);
+    assert_eq!(held(&story), [true, false, false], "what runs goes on");
+}
+
+#[test]
+fn another_boot_is_another_epoch_so_that_a_copy_of_the_machine_keeps_the_first_out() {
+    let mut story = Story::with_running();
+    let before = story.state().epoch();
+    story.hello(Uuid::from_u128(77), 10, &[]);
+    assert_eq!(story.state().epoch(), before + 1);
+    story.hello(FIRST_BOOT, 30, &[(instance(1), running())]);
+    assert_eq!(story.events, [], "the first is not heard any more");
+}

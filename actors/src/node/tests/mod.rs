@@ -135,7 +135,12 @@ impl Story {
     }
 
     pub fn hello(&mut self, boot: Uuid, sent_at: u64, seen: &[(InstanceId, Observation)]) {
-        let capacity = Resources { cpu_milli: 1_000, ..Resources::default() };
+        self.hello_with(1_000, boot, sent_at, seen);
+    }
+
+    /// A hello of a machine that has so much.
+    pub fn hello_with(&mut self, cpu_milli: u64, boot: Uuid, sent_at: u64, seen: &[(InstanceId, Observation)]) {
+        let capacity = Resources { cpu_milli, ..Resources::default() };
         let spec = NodeSpec { name: "n1".into(), host: "10.0.0.1".into(), capacity, ..NodeSpec::default() };
         let hello = Message::Hello { spec, boot, sent_at: Timestamp(sent_at), seen: seen.to_vec() };
         self.tell(Address::Agent(me()), hello);
