@@ -9,6 +9,7 @@ use crate::world::context::Context;
 use crate::world::random::Domain;
 use actors::agent::Beat;
 use actors::agent::detector::Detector;
+use actors::agent::roll::Roll;
 use actors::cast::AnyCell;
 use actors::journal::snapshot::Snapshot;
 use actors::shard::{Committed, DeliverError, Shard};
@@ -21,10 +22,12 @@ use std::collections::{BTreeMap, BTreeSet};
 mod check;
 mod clock;
 mod disk;
+mod other_log;
 mod settings;
 mod suffer;
 
 use disk::Wrongs;
+use other_log::OtherLog;
 use settings::{Death, Settings};
 
 /// How long a control plane that died by itself takes to come back, in microseconds.
@@ -55,6 +58,9 @@ pub struct Control {
     process: Option<Process>,
     generation: u64,
     wrongs: Wrongs,
+    other_log: Option<OtherLog>,
+    /// When an older copy of the disk was last kept.
+    remembered: u64,
     down: u32,
     settings: Settings,
     paused_until: u64,
@@ -71,6 +77,7 @@ struct Process {
     flight: Vec<Flying>,
     epoch: u64,
     detector: Detector,
+    roll: Roll,
     tick_at: u64,
     syncs: u64,
     since_snapshot: u64,
@@ -87,7 +94,7 @@ struct Flying {
 impl Control {
     /// Starts the process, unless it runs.
     pub fn start(&mut self, cx: &mut Context) {
-        if self.process.is_some() || self.down > 0 {
+        if self.process.is_some() || self.down > 0 || self.is_stopped() {
             return;
         }
         self.generation += 1;
@@ -176,6 +183,7 @@ impl Control {
                     }
                     self.fall(&death, cx);
                 } else {
+                    self.remember(cx);
                     self.with(cx, |process, cx, generation| process.arrange_tick(generation, cx));
                 }
             }
@@ -197,6 +205,10 @@ impl Control {
     pub fn hear_beat(&mut self, node: NodeId, beat: Beat, cx: &mut Context) {
         let Some(process) = &mut self.process else { return };
         cx.oracle.heard(node, cx.now());
+        if let Some(told) = process.roll.check(node, beat) {
+            self.notice_other_log(told, cx);
+        }
+        let Some(process) = &mut self.process else { return };
         let order = process.detector.beat(node, beat, cx.host_now());
         let envelope = cx.envelope(Address::Host, Address::Agent(node), Principal::system(), Body::Agent(order));
         cx.send(envelope, 0);
@@ -264,6 +276,7 @@ impl Process {
             flight: Vec::new(),
             epoch,
             detector: Detector::new(LeaseTerms::STANDARD),
+            roll: Roll::default(),
             tick_at: u64::MAX,
             syncs: 0,
             since_snapshot: 0,
@@ -290,6 +303,9 @@ impl Process {
 
     fn expect_nodes(&mut self, cx: &Context) {
         let now = cx.host_now();
+        for (id, node) in cx.oracle.fold().nodes() {
+            self.roll.learn(NodeId(id.id), node.epoch(), node.session());
+        }
         for (id, node) in cx.oracle.fold().nodes().filter(|(_, node)| node.up()) {
             self.detector.expect(NodeId(id.id), node.session(), node.epoch(), now);
         }
@@ -342,6 +358,7 @@ impl Process {
             }
             if let (Address::Agent(node), Body::Agent(order)) = (envelope.to, &envelope.body) {
                 self.detector.passing(node, order, cx.host_now());
+                self.roll.passing(node, order);
             }
             cx.send(envelope, 0);
         }

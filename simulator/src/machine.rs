@@ -221,6 +221,12 @@ impl Machine {
         self.launch_agent(cx);
     }
 
+    /// The agent is killed, if it is there, and started again at once.
+    pub fn restart_agent(&mut self, cx: &mut Context) {
+        self.kill_agent();
+        self.start_agent(cx);
+    }
+
     fn launch_agent(&mut self, cx: &mut Context) {
         if !self.on || self.agent_down > 0 || self.agent.is_some() {
             return;

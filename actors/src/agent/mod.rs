@@ -3,6 +3,7 @@
 
 pub mod detector;
 pub mod reconciler;
+pub mod roll;
 
 mod lease;
 mod local;

@@ -20,6 +20,7 @@ use crate::driver::Driver;
 use actix::Addr;
 use actors::agent::Beat;
 use actors::agent::detector::Detector;
+use actors::agent::roll::Roll;
 use actors::fold::Fold;
 use actors::ports::{AppendError, Log, Position};
 use messages::agent::Order;
@@ -32,7 +33,7 @@ use messages::policy::{self, Answer, Request};
 use messages::reason::Refusal;
 use messages::time::Timestamp;
 use shell::{Deliver, Shell, Snapshots};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
@@ -83,6 +84,9 @@ struct Inner {
     bus: OnceLock<Box<dyn Bus>>,
     writer: Writer,
     detector: Mutex<Detector>,
+    roll: Mutex<Roll>,
+    /// Agents of which it was said that they know more than the log.
+    told_behind: Mutex<BTreeSet<NodeId>>,
     agents: Mutex<BTreeMap<NodeId, mpsc::Sender<Order>>>,
     clients: Mutex<BTreeMap<ClientId, oneshot::Sender<Answered>>>,
     entries: broadcast::Sender<Arc<(Position, Entry)>>,
@@ -113,6 +117,10 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 impl Site {
     fn new(fold: Fold, writer: Writer, failure: watch::Sender<Option<String>>) -> Self {
         let mut detector = Detector::new(LeaseTerms::STANDARD);
+        let mut roll = Roll::default();
+        for (id, node) in fold.nodes() {
+            roll.learn(NodeId(id.id), node.epoch(), node.session());
+        }
         for (_, node) in fold.nodes().filter(|(_, node)| node.up()) {
             detector.expect(NodeId::named(node.name()), node.session(), node.epoch(), clock::now());
         }
@@ -122,6 +130,8 @@ impl Site {
             bus: OnceLock::new(),
             writer,
             detector: Mutex::new(detector),
+            roll: Mutex::new(roll),
+            told_behind: Mutex::default(),
             agents: Mutex::default(),
             clients: Mutex::default(),
             entries: broadcast::channel(FOLLOW_MAX).0,
@@ -301,6 +311,7 @@ impl Site {
     fn to_agent(&self, node: NodeId, body: Body) {
         let Body::Agent(order) = body else { return };
         locked(&self.inner.detector).passing(node, &order, clock::now());
+        locked(&self.inner.roll).passing(node, &order);
         let agent = locked(&self.inner.agents).get(&node).cloned();
         if let Some(agent) = agent
             && agent.try_send(order).is_err()
@@ -326,6 +337,12 @@ impl Site {
 
     /// Answers an agent's sign of life.
     fn beat(&self, node: NodeId, beat: Beat) {
+        let behind = locked(&self.inner.roll).check(node, beat);
+        if let Some(told) = behind
+            && locked(&self.inner.told_behind).insert(node)
+        {
+            tracing::error!(%node, "{told}");
+        }
         let order = locked(&self.inner.detector).beat(node, beat, clock::now());
         let agent = locked(&self.inner.agents).get(&node).cloned();
         if let Some(agent) = agent {

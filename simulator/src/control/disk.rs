@@ -54,11 +54,12 @@ impl Control {
             Disk::Flip => self.damage(Damage::Flip, trouble.name(), id, cx),
             Disk::Misdirected => self.damage(Damage::Misdirected, trouble.name(), id, cx),
             Disk::Phantom => self.damage(Damage::Phantom, trouble.name(), id, cx),
+            Disk::Wiped | Disk::Older => self.swap_disk(trouble, id, cx),
         }
     }
 
-    /// It is over.
-    pub fn recover_disk(&mut self, trouble: Disk, id: u64, cx: &mut Context) {
+    /// It is over. Returns whether agents have to be restarted, because another log may have told them what to do.
+    pub fn recover_disk(&mut self, trouble: Disk, id: u64, cx: &mut Context) -> bool {
         self.count_bites(cx);
         match trouble {
             Disk::Stall { .. } | Disk::Throttle { .. } => drop(self.wrongs.drags.remove(&id)),
@@ -74,7 +75,9 @@ impl Control {
             }
             Disk::TornWrite | Disk::LostPages | Disk::GarbledPages | Disk::LostNames => self.disk_mut().arm(None),
             Disk::Unreadable | Disk::Flip | Disk::Misdirected | Disk::Phantom => self.restore(id, cx),
+            Disk::Wiped | Disk::Older => return self.put_right_disk_back(id, cx),
         }
+        false
     }
 
     pub(super) fn disk_mut(&mut self) -> &mut SimDisk {
@@ -118,7 +121,7 @@ impl Control {
 
     /// The power goes, and something durable is damaged. One damage at a time: the copy that is put back is of before.
     fn damage(&mut self, damage: Damage, kind: &'static str, id: u64, cx: &mut Context) {
-        if self.wrongs.damaged.is_some() {
+        if self.wrongs.damaged.is_some() || self.other_log.is_some() {
             return;
         }
         self.lose_power(cx);

@@ -45,13 +45,33 @@ impl SimDisk {
         self.copy.get_or_insert_with(|| Copy { files: self.files.clone(), names: self.names.clone() });
     }
 
-    /// Puts the copy back. Returns whether there was one.
-    pub fn restore_copy(&mut self) -> bool {
-        let Some(copy) = self.copy.take() else { return false };
+    /// Keeps how it is now, for [`SimDisk::go_back`].
+    pub fn remember(&mut self) {
+        self.older = Some(Copy { files: self.files.clone(), names: self.names.clone() });
+    }
+
+    /// It is as it was when it was last asked to remember; empty, if it never was.
+    pub fn go_back(&mut self) {
+        let older = self.older.clone().unwrap_or_else(|| Copy { files: Vec::new(), names: BTreeMap::new() });
+        self.set(older);
+    }
+
+    /// Nothing is left on it.
+    pub fn wipe(&mut self) {
+        self.set(Copy { files: Vec::new(), names: BTreeMap::new() });
+    }
+
+    fn set(&mut self, copy: Copy) {
         self.files = copy.files;
         self.durable_names = copy.names.clone();
         self.names = copy.names;
         self.changes.clear();
+    }
+
+    /// Puts the copy back. Returns whether there was one.
+    pub fn restore_copy(&mut self) -> bool {
+        let Some(copy) = self.copy.take() else { return false };
+        self.set(copy);
         self.unreadable.clear();
         true
     }

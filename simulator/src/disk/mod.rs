@@ -30,6 +30,8 @@ pub struct SimDisk {
     bites: Vec<&'static str>,
     unreadable: Vec<Place>,
     copy: Option<Copy>,
+    /// How it was some time ago.
+    older: Option<Copy>,
 }
 
 /// What is wrong with the device now. Several troubles of one kind may overlap.

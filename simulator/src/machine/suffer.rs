@@ -48,8 +48,8 @@ impl Machine {
             }
             Trouble::SaysLess { per_mille } => {
                 self.says_per_mille = per_mille;
-                let there = self.kill_agent();
-                self.start_agent(cx);
+                let there = self.agent.is_some();
+                self.restart_agent(cx);
                 there
             }
             Trouble::StartsFail
@@ -87,8 +87,7 @@ impl Machine {
             }
             Trouble::SaysLess { .. } => {
                 self.says_per_mille = 1_000;
-                self.kill_agent();
-                self.start_agent(cx);
+                self.restart_agent(cx);
             }
             _ => {}
         }

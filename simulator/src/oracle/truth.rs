@@ -157,6 +157,11 @@ impl Truth {
         findings
     }
 
+    /// Another log may have had anything started, ended and forgotten: the right one may have it started once more.
+    pub(super) fn forget_starts(&mut self) {
+        self.ever.clear();
+    }
+
     /// It is gone.
     pub(super) fn ended(&mut self, machine: usize, instance: InstanceId) {
         let Some((job, label, need, _)) = self.running.remove(&(machine, instance)) else { return };

@@ -60,6 +60,8 @@ pub struct Context {
     pub tracing: bool,
     /// The lines.
     pub trace: Vec<TraceLine>,
+    /// From when till when a control plane ran over another log, by its own clock. What it said counts for nothing.
+    pub void: Vec<(Timestamp, Timestamp)>,
     marks: BTreeMap<&'static str, u64>,
     bites: BTreeMap<&'static str, u64>,
     machines: BTreeMap<NodeId, usize>,
@@ -80,6 +82,7 @@ impl Context {
             statistics: Statistics::default(),
             tracing: false,
             trace: Vec::new(),
+            void: Vec::new(),
             marks: BTreeMap::new(),
             bites: BTreeMap::new(),
             machines: machines.map(|(index, machine)| (NodeId::named(&machine.spec.name), index)).collect(),

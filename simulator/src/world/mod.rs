@@ -150,6 +150,7 @@ impl World {
         cx.statistics.messages += 1;
         match parcel {
             Parcel::Beat(node, beat) => self.control.hear_beat(node, beat, cx),
+            Parcel::Envelope(envelope) if cx.is_void(&envelope) => cx.mark("void-message-dropped"),
             Parcel::Envelope(envelope) => match envelope.to {
                 Address::Actor(_) => {
                     twins::excuse_former_boot(&envelope, &self.machines, &self.by_node, cx);

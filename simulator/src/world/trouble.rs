@@ -100,7 +100,11 @@ impl World {
         match fault.trouble {
             Trouble::Bus(_) | Trouble::View(_) => cx.bus.end(fault.id),
             Trouble::Operator(_) => {}
-            Trouble::Disk(trouble) => self.control.recover_disk(trouble, fault.id, cx),
+            Trouble::Disk(trouble) => {
+                if self.control.recover_disk(trouble, fault.id, cx) {
+                    self.machines.iter_mut().for_each(|machine| machine.restart_agent(cx));
+                }
+            }
             Trouble::Control(trouble) => self.control.recover(fault.id, trouble, cx),
             Trouble::Machine(trouble) => {
                 for machine in &machines {

@@ -17,5 +17,7 @@ crate::kinds! {
     unreadable_sector: "unreadable-sector" with "times = 2\nlasts = \"500ms..3s\"",
     silent_flip: "silent-flip" with "times = 2\nlasts = \"500ms..3s\"",
     misdirected_write: "misdirected-write" with "times = 3\nlasts = \"500ms..3s\"",
+    wiped_disk: "wiped-disk" with "times = 1\nat = \"6s..12s\"\nlasts = \"2s..5s\"",
+    older_disk: "older-disk" with "times = 1\nat = \"6s..14s\"\nlasts = \"2s..5s\"",
     phantom_write: "phantom-write" with "times = 3\nlasts = \"500ms..3s\"",
 }

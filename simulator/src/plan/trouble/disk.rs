@@ -48,6 +48,10 @@ pub enum Disk {
     Misdirected,
     /// The power goes, and a page that was acknowledged was never written.
     Phantom,
+    /// The power goes, and the disk comes back empty.
+    Wiped,
+    /// The power goes, and the disk comes back as it was some seconds ago.
+    Older,
 }
 
 impl Disk {
@@ -71,6 +75,8 @@ impl Disk {
             Self::Flip => "silent-flip",
             Self::Misdirected => "misdirected-write",
             Self::Phantom => "phantom-write",
+            Self::Wiped => "wiped-disk",
+            Self::Older => "older-disk",
         }
     }
 }
@@ -99,4 +105,6 @@ pub const KINDS: &[Kind] = &[
     plain("silent-flip", |_| Trouble::Disk(Disk::Flip)),
     plain("misdirected-write", |_| Trouble::Disk(Disk::Misdirected)),
     plain("phantom-write", |_| Trouble::Disk(Disk::Phantom)),
+    plain("wiped-disk", |_| Trouble::Disk(Disk::Wiped)),
+    plain("older-disk", |_| Trouble::Disk(Disk::Older)),
 ];
