@@ -18,6 +18,6 @@ crate::kinds! {
     silent_flip: "silent-flip" with "times = 2\nlasts = \"500ms..3s\"",
     misdirected_write: "misdirected-write" with "times = 3\nlasts = \"500ms..3s\"",
     wiped_disk: "wiped-disk" with "times = 1\nat = \"6s..12s\"\nlasts = \"2s..5s\"",
-    older_disk: "older-disk" with "times = 1\nat = \"6s..14s\"\nlasts = \"2s..5s\"",
+    older_disk: "older-disk" with "times = 1\nat = \"8s..14s\"\nlasts = \"2s..5s\"\n[[fault]]\nwhat = \"agent-crash\"\ntimes = 8\nat = \"4s..12s\"\nlasts = \"200ms\"",
     phantom_write: "phantom-write" with "times = 3\nlasts = \"500ms..3s\"",
 }
