@@ -26,6 +26,11 @@ const FOUND: &[(&str, u64, &str)] = &[
     ("everything", 318, "the oracle wanted health of a revision that was declared while every node was lost"),
     ("everything", 583, "the oracle wanted a revision to be taken back that fell sick after its gates were passed"),
     ("everything", 107, "the oracle took two commands that overlapped in the order of their answers"),
+    ("clocks", 6, "a host told time by the wall clock: set forward, it ended the wait for a suspect node's lease"),
+    ("gray", 0, "two machines with one name were of one epoch, so that both started what was meant for one"),
+    ("disks", 3, "a journal took a short read for a torn tail, and cut off what was acknowledged"),
+    ("disks", 16, "a journal believed what the cache had and a failed sync had dropped"),
+    ("disks", 117, "a journal took a page of an older segment for proof that a torn write had been durable"),
 ];
 
 #[test]
