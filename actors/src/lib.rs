@@ -13,6 +13,7 @@ pub mod mutant;
 pub mod ports;
 pub mod retry;
 pub mod shard;
+pub mod shared;
 pub mod steady;
 
 pub mod agent;

@@ -24,7 +24,7 @@ pub(super) fn apply(draft: &mut Draft<'_, Job>, ticket: u64, spec: &JobSpec) -> 
 fn adopt(draft: &mut Draft<'_, Job>, spec: &JobSpec) -> String {
     let before = draft.state.clone();
     let same = |revision: u32| before.workloads.get(&revision).map(|workload| &**workload) == Some(&spec.workload);
-    if before.spec.as_ref() == Some(spec) && same(before.target()) && before.desired == spec.instances {
+    if before.spec.as_deref() == Some(spec) && same(before.target()) && before.desired == spec.instances {
         return "unchanged".into();
     }
     let revision = match (before.target(), before.settled) {

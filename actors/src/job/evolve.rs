@@ -61,8 +61,8 @@ fn declared(job: &mut Job, event: &Event) {
         Event::Applied { spec, revision } => {
             job.revision = job.revision.max(*revision);
             job.desired = spec.instances;
-            job.workloads.insert(*revision, Box::new(spec.workload.clone()));
-            job.spec = Some(spec.clone());
+            job.workloads.insert(*revision, spec.workload.clone().into());
+            job.spec = Some(spec.clone().into());
             recount(job);
         }
         Event::Scaled { instances } => {
@@ -226,7 +226,7 @@ fn wanted(job: &mut Job, event: &Event, at: Timestamp) {
         ended: None,
         retry: Retry::begin(at, tell::PLACE_RETRY_FIRST),
     };
-    job.instances.insert(*instance, Box::new(fresh));
+    job.instances.insert(*instance, fresh.into());
 }
 
 fn sought(job: &mut Job, instances: &[InstanceId], at: Timestamp) {
@@ -299,11 +299,11 @@ fn gone(job: &mut Job, id: InstanceId, ended: &Ended, at: Timestamp) {
         instance: id,
         slot: instance.slot,
         revision: instance.revision,
-        node_name: instance.node_name,
+        node_name: instance.node_name.clone(),
         started: instance.started,
         at,
         asked: instance.retiring,
-        ended: instance.ended.unwrap_or_else(|| ended.clone()),
+        ended: instance.ended.clone().unwrap_or_else(|| ended.clone()),
     });
     let waits = job.slots.get(&instance.slot).is_some_and(|known| known.waiting.is_some());
     if !waits {

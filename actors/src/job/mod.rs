@@ -25,6 +25,7 @@ mod tests;
 pub use state::{Dismissal, Engagement, Instance, Past, Phase, Slot, Subscriber, Waiting};
 
 use crate::behavior::{Behavior, Draft, Turn};
+use crate::shared::Shared;
 use messages::id::{InstanceId, Kind, RolloutId, RouteId};
 use messages::job::{Event, Message};
 use messages::manifest::{JobSpec, Workload};
@@ -47,14 +48,14 @@ pub const WITHDRAW_WAIT_MAX: Span = Span::seconds(1);
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
     /// As declared last; none before the first time.
-    pub spec: Option<JobSpec>,
+    pub spec: Option<Shared<JobSpec>>,
     /// The newest revision; zero before the first.
     pub revision: u32,
     /// The revision it is at; zero before the first.
     pub settled: u32,
-    /// The workload of each revision that is still of interest. Boxed, as are instances: a leaf of a map has room for
-    /// eleven, and most jobs have few.
-    pub workloads: BTreeMap<u32, Box<Workload>>,
+    /// The workload of each revision that is still of interest. Shared, as are instances: a turn copies the state, and
+    /// a leaf of a map has room for eleven, while most jobs have few.
+    pub workloads: BTreeMap<u32, Shared<Workload>>,
     /// How many instances are wanted.
     pub desired: u32,
     /// How many of each revision there should be.
@@ -66,7 +67,7 @@ pub struct Job {
     /// Rollouts that are to hear that they are not needed.
     pub dismissed: BTreeMap<RolloutId, Dismissal>,
     /// Its instances.
-    pub instances: BTreeMap<InstanceId, Box<Instance>>,
+    pub instances: BTreeMap<InstanceId, Shared<Instance>>,
     /// What is known of slots that failed.
     pub slots: BTreeMap<u32, Slot>,
     /// How many instances there ever were.
@@ -78,8 +79,8 @@ pub struct Job {
     /// The version of the endpoints.
     pub endpoints_version: u64,
     /// The latest instances that are gone, oldest first.
-    pub past: VecDeque<Past>,
-    answers: VecDeque<(u64, Result<Change, Refusal>)>,
+    pub past: Shared<VecDeque<Past>>,
+    answers: Shared<VecDeque<(u64, Result<Change, Refusal>)>>,
 }
 
 impl Behavior for Job {

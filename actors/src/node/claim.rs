@@ -68,6 +68,11 @@ impl Claim {
         self.observation.as_ref()
     }
 
+    /// What is owed because of it.
+    pub(super) const fn debts(&self) -> [&Debt; 3] {
+        [&self.assigned, &self.observed, &self.moving]
+    }
+
     pub(super) fn assignment(&self) -> Assignment {
         let spec = &self.spec;
         let early = self.goal == Goal::Hold && crate::mutant!(StartWithoutGoalRun);

@@ -15,14 +15,14 @@ impl Node {
         match event {
             Event::Welcomed { spec, boot, sent_at, epoch, session } => {
                 self.leave_boot(*boot);
-                (self.spec, self.boot, self.greeted_at) = (spec.clone(), *boot, *sent_at);
+                (self.spec, self.boot, self.greeted_at) = (spec.clone().into(), *boot, *sent_at);
                 (self.epoch, self.session, self.reported) = (*epoch, *session, sent_at.0);
                 self.return_from_absence(at);
             }
             Event::Suspected { heard, .. } => self.vanish_from_sight(*heard, at),
             Event::GivenUp => self.give_up(at),
             Event::Claimed { claim } => {
-                self.claims.insert(claim.instance, Claim::new(claim.clone(), at));
+                self.claims.insert(claim.instance, Claim::new(claim.clone(), at).into());
                 self.view.owe(at);
             }
             Event::ClaimRefused { .. } => {}
@@ -61,7 +61,8 @@ impl Node {
             }
             Event::Uncordoned { ticket } => {
                 (self.cordoned, self.drain) = (false, Drain::No);
-                self.claims.values_mut().for_each(|claim| claim.moving.settle());
+                let moving = self.claims.values_mut().filter(|claim| claim.moving.open());
+                moving.for_each(|claim| claim.moving.settle());
                 self.commanded = Some((*ticket, "uncordoned".into()));
             }
             Event::DrainBegan { ticket } => self.begin_drain(*ticket, at),
@@ -145,8 +146,11 @@ impl Node {
     fn remind(&mut self, at: Timestamp) {
         let up = self.presence == Presence::Up;
         let wanted = std::iter::once(&mut self.desired).filter(|_| up);
-        let claims =
-            self.claims.values_mut().flat_map(|claim| [&mut claim.assigned, &mut claim.observed, &mut claim.moving]);
+        let owing = self.claims.values_mut().filter(|claim| claim.debts().into_iter().any(Debt::open));
+        let claims = owing.flat_map(|claim| {
+            let Claim { assigned, observed, moving, .. } = &mut **claim;
+            [assigned, observed, moving]
+        });
         let releases = self.releases.values_mut().map(|release| &mut release.debt);
         let debts = wanted.chain([&mut self.view]).chain(claims).chain(releases);
         debts.filter(|debt| debt.open()).for_each(|debt| debt.remind(at));
@@ -156,7 +160,7 @@ impl Node {
     pub(super) fn debts(&self) -> impl Iterator<Item = &Debt> {
         let up = self.presence == Presence::Up;
         let wanted = std::iter::once(&self.desired).filter(move |_| up);
-        let claims = self.claims.values().flat_map(|claim| [&claim.assigned, &claim.observed, &claim.moving]);
+        let claims = self.claims.values().flat_map(|claim| claim.debts());
         let releases = self.releases.values().map(|release| &release.debt);
         wanted.chain([&self.view]).chain(claims).chain(releases).filter(|debt| debt.open())
     }

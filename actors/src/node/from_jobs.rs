@@ -1,6 +1,6 @@
 //! What schedulers and jobs say: claims, starts, stops, and what they have noted.
 
-use super::{Claim, Node, me};
+use super::{Node, me};
 use crate::behavior::Draft;
 use messages::agent::{Ended, Goal};
 use messages::envelope::Address;
@@ -61,7 +61,7 @@ impl Draft<'_, Node> {
 
     /// A job lets an instance run.
     pub(super) fn start(&mut self, instance: InstanceId) {
-        match self.state.claims.get(&instance).map(Claim::goal) {
+        match self.state.claims.get(&instance).map(|claim| claim.goal()) {
             Some(Goal::Hold) => self.record(Event::StartAllowed { instance }),
             Some(Goal::Run | Goal::Stop) => {}
             None => match self.turn.from() {

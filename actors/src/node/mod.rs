@@ -17,6 +17,7 @@ mod tests;
 pub use claim::Claim;
 
 use crate::behavior::{Behavior, Draft, Turn};
+use crate::shared::Shared;
 use claim::Release;
 use debt::Debt;
 use messages::id::{InstanceId, Kind, NodeId};
@@ -40,7 +41,7 @@ pub const TERMS: LeaseTerms = LeaseTerms::STANDARD;
 /// What the node actor knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Node {
-    spec: NodeSpec,
+    spec: Shared<NodeSpec>,
     boot: Uuid,
     /// The boots before, oldest first: their hellos come too late.
     former_boots: VecDeque<Uuid>,
@@ -56,10 +57,10 @@ pub struct Node {
     greeted_at: Timestamp,
     /// Hellos and reports of this boot up to this number count no more.
     reported: u64,
-    claims: BTreeMap<InstanceId, Claim>,
+    claims: BTreeMap<InstanceId, Shared<Claim>>,
     releases: BTreeMap<InstanceId, Release>,
     /// Released instances and the version at which their jobs were told, oldest first.
-    tombstones: VecDeque<(InstanceId, u64)>,
+    tombstones: Shared<VecDeque<(InstanceId, u64)>>,
     view: Debt,
     desired: Debt,
 }
@@ -94,7 +95,7 @@ impl Node {
     }
 
     /// What the machine is.
-    pub const fn spec(&self) -> &NodeSpec {
+    pub fn spec(&self) -> &NodeSpec {
         &self.spec
     }
 
@@ -155,12 +156,12 @@ impl Node {
 
     /// What it holds, in the order of the instances' ids.
     pub fn claims(&self) -> impl Iterator<Item = &Claim> {
-        self.claims.values()
+        self.claims.values().map(|claim| &**claim)
     }
 
     /// What it holds for an instance.
     pub fn claim(&self, instance: InstanceId) -> Option<&Claim> {
-        self.claims.get(&instance)
+        self.claims.get(&instance).map(|claim| &**claim)
     }
 
     /// What its claims take.
@@ -183,7 +184,7 @@ impl Node {
         });
         NodeView {
             version: self.view.version(),
-            spec: self.spec.clone(),
+            spec: NodeSpec::clone(&self.spec),
             standing: self.standing(),
             claims: claims.collect(),
         }

@@ -78,7 +78,7 @@ impl Draft<'_, Node> {
     }
 
     pub(super) fn say_desired(&mut self) {
-        let assignments = self.state.claims.values().map(super::Claim::assignment).collect();
+        let assignments = self.state.claims.values().map(|claim| claim.assignment()).collect();
         let (epoch, version) = (self.state.epoch, self.state.desired.version());
         let agent = Address::Agent(me(self.turn));
         self.turn.send(agent, Order::Desired { epoch, version, assignments });

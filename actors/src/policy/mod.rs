@@ -17,6 +17,7 @@ mod tests;
 use crate::behavior::{Behavior, Draft, Turn};
 use crate::cedar::{self, Compiled, Policies};
 use crate::retry::Retry;
+use crate::shared::Shared;
 use messages::envelope::{Address, MessageId};
 use messages::id::{ActorId, Kind};
 use messages::manifest::{JobSpec, RouteSpec};
@@ -43,11 +44,11 @@ pub struct Policy {
     realm: String,
     rules: Rules,
     quota: Option<Quota>,
-    jobs: BTreeMap<String, JobSpec>,
-    routes: BTreeMap<String, RouteSpec>,
+    jobs: Shared<BTreeMap<String, JobSpec>>,
+    routes: Shared<BTreeMap<String, RouteSpec>>,
     tasks: BTreeMap<u64, Task>,
     lane: VecDeque<u64>,
-    answers: VecDeque<(MessageId, Result<Answer, Refusal>)>,
+    answers: Shared<VecDeque<(MessageId, Result<Answer, Refusal>)>>,
 }
 
 /// The realm's policy in force.
@@ -119,12 +120,12 @@ impl Policy {
     }
 
     /// The jobs as declared, by name.
-    pub const fn jobs(&self) -> &BTreeMap<String, JobSpec> {
+    pub fn jobs(&self) -> &BTreeMap<String, JobSpec> {
         &self.jobs
     }
 
     /// The routes as declared, by name.
-    pub const fn routes(&self) -> &BTreeMap<String, RouteSpec> {
+    pub fn routes(&self) -> &BTreeMap<String, RouteSpec> {
         &self.routes
     }
 

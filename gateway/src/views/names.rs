@@ -13,7 +13,7 @@ use uuid::Uuid;
 /// What people call an actor, with its kind: `job shop/a`, `node n1`. None for one that has no name yet.
 pub fn actor(fold: &Fold, id: ActorId) -> Option<String> {
     let name = match fold.cell(id)? {
-        AnyCell::Job(cell) => cell.state().spec.as_ref().map(full_name)?,
+        AnyCell::Job(cell) => cell.state().spec.as_deref().map(full_name)?,
         AnyCell::Node(cell) => cell.state().name().to_owned(),
         AnyCell::Scheduler(_) => return Some("scheduler".into()),
         AnyCell::Route(cell) => cell.state().spec.as_ref().map(|spec| spec.name.clone())?,
@@ -80,7 +80,7 @@ pub fn node_of(fold: &Fold, instance: InstanceId) -> Option<NodeId> {
 pub fn job<'f>(fold: &'f Fold, text: &str) -> Result<(JobId, &'f JobSpec), Failure> {
     let (realm, name) = text.split_once('/').map_or((None, text), |(realm, name)| (Some(realm), name));
     let meant = |spec: &JobSpec| spec.name == name && realm.is_none_or(|realm| spec.realm == realm);
-    let specs = fold.jobs().filter_map(|(id, job)| Some((JobId(id.id), job.spec.as_ref()?)));
+    let specs = fold.jobs().filter_map(|(id, job)| Some((JobId(id.id), job.spec.as_deref()?)));
     let found: Vec<(JobId, &JobSpec)> = specs.filter(|(_, spec)| meant(spec)).collect();
     match found.as_slice() {
         [one] => Ok(*one),
