@@ -7,7 +7,7 @@
 
 use crate::entry::Entry;
 use crate::envelope::Envelope;
-use crate::id::Kind;
+use crate::id::{ActorId, Kind};
 use crate::upcast;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -162,6 +162,33 @@ pub fn decode_entry(bytes: &[u8]) -> Result<(Entry, &[u8]), CodecError> {
     let upcast = upcast.ok_or(CodecError::Unknown { kind: number, version })?;
     let entry = upcast(payload).map_err(|cause| CodecError::Payload { kind: number, version, cause })?;
     Ok((entry, rest))
+}
+
+/// What the record of an entry says of itself, without the whole of it being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntryLabel {
+    /// Whose entry.
+    pub actor: ActorId,
+    /// The version of its kind's schema.
+    pub version: u16,
+    /// The length of the record, in bytes.
+    pub length: usize,
+}
+
+/// The label of the entry at the head of `bytes`. Checks the checksum.
+///
+/// # Errors
+/// As [`decode_entry`].
+pub fn label_entry(bytes: &[u8]) -> Result<EntryLabel, CodecError> {
+    let (number, version, payload, rest) = open(bytes)?;
+    let length = bytes.len() - rest.len();
+    let known = Kind::from_number(number).filter(|kind| version <= self::version(*kind));
+    known.ok_or(CodecError::Unknown { kind: number, version })?;
+    // Every version so far begins with whose entry it is.
+    let fail = |error: bincode::error::DecodeError| error.to_string();
+    let read = bincode::serde::decode_from_slice::<ActorId, _>(payload, config()).map_err(fail);
+    let (actor, _) = read.map_err(|cause| CodecError::Payload { kind: number, version, cause })?;
+    Ok(EntryLabel { actor, version, length })
 }
 
 /// The version of [`Envelope`] that this build writes.

@@ -19,7 +19,7 @@
 //! bytes. A claim is written without knowing what came last, so it names no chain itself, but it takes part in the
 //! chain, and the next frame of entries seals it.
 
-use crate::codec::{CodecError, decode_entry, encode_entry};
+use crate::codec::{CodecError, EntryLabel, decode_entry, encode_entry, label_entry};
 use crate::entry::Entry;
 use sha2::{Digest, Sha256};
 
@@ -165,4 +165,20 @@ pub fn decode(bytes: &[u8]) -> Result<(FrameHead, Vec<Entry>), FrameError> {
         rest = after;
     }
     if rest.is_empty() && length == bytes.len() { Ok((head, entries)) } else { Err(FrameError::LeftOver(head.count)) }
+}
+
+/// Where the entries of the frame that `bytes` are lie in it: the record of each, labelled. Checks every checksum.
+///
+/// # Errors
+/// As [`decode`].
+pub fn labels(bytes: &[u8]) -> Result<(FrameHead, Vec<(usize, EntryLabel)>), FrameError> {
+    let (head, length) = inspect(bytes)?;
+    let (mut at, end) = (HEADER_BYTES, length - TRAILER_BYTES);
+    let mut labels = Vec::new();
+    for index in 0..head.count {
+        let label = label_entry(&bytes[at..end]).map_err(|cause| FrameError::Entry { index, cause })?;
+        labels.push((at, label));
+        at += label.length;
+    }
+    if at == end && length == bytes.len() { Ok((head, labels)) } else { Err(FrameError::LeftOver(head.count)) }
 }

@@ -8,6 +8,7 @@ pub mod bus;
 mod client;
 mod control;
 pub mod disk;
+pub mod history;
 mod machine;
 pub mod oracle;
 pub mod plan;

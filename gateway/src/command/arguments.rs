@@ -141,6 +141,18 @@ pub(super) enum Command {
         /// Go on with what comes
         #[arg(short, long)]
         follow: bool,
+        /// Write all of it to a file instead, for `orrery sim`
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "limit", "follow"])]
+        export: Option<PathBuf>,
+        /// The data directory it is exported from, also while a control plane runs on it
+        #[arg(long, value_name = "DIR", default_value = "orrery-data", requires = "export")]
+        data: PathBuf,
+        /// A NATS server to export it from
+        #[arg(long, value_name = "URL", requires = "export")]
+        nats: Option<String>,
+        /// The site whose log it is
+        #[arg(long, default_value = "on-premise", requires = "export")]
+        site: String,
     },
     /// Take the whole log again and compare what comes out with what there is
     #[command(after_help = "Example:\n  orrery replay --verify")]
@@ -344,6 +356,20 @@ pub(super) enum SimCommand {
                       orrery sim run mine.toml --from 17 --seeds 1 --trace\n\n\
                       Exits with 1 when a seed failed, 2 when a scenario makes no sense, 3 when it cannot be read.")]
     Run(SimRun),
+    /// Take a recorded log again with this build's actors, and compare every entry byte for byte
+    #[command(
+        after_help = "Examples:\n  orrery sim replay --verify orrery-data\n  orrery sim replay --verify monday.orx\n\n\
+                      Exits with 1 when an entry comes out otherwise, 3 when the log cannot be read."
+    )]
+    Replay(super::sim::SimReplay),
+    /// Run a recorded log on from a moment, without and with a change, and say what the change does
+    #[command(after_help = "Examples:\n  orrery sim whatif orrery-data\n  orrery sim whatif monday.orx \
+                      --from 2026-01-31T09:30:00Z --change one-node-fewer.toml\n\n\
+                      Exits with 2 when the change makes no sense, 3 when the log cannot be read.")]
+    Whatif(super::sim::SimWhatif),
+    /// Lose each node, rack or site of a recorded log at each hour, and say what suffers
+    #[command(after_help = "Example:\n  orrery sim blast monday.orx --level rack --svg blast.svg")]
+    Blast(super::sim::SimBlast),
     /// Show the scenarios that come with Orrery
     List,
 }

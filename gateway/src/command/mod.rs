@@ -80,7 +80,8 @@ async fn dispatch(command: Command, asking: &arguments::Asking, show: Show) -> R
         Command::Why { instance, at } => explain::why(&client, show, &instance, at.at).await?,
         Command::WhyNot { job, node, at } => return explain::why_not(&client, show, &job, &node, at.at).await,
         Command::Trace { id, at } => explain::trace(&client, show, &id, at.at).await?,
-        Command::Log { from, limit, follow } => output::log(&client, show, from, limit, follow).await?,
+        Command::Log { export: Some(to), data, nats, site, .. } => replay::export(show, to, data, nats, site).await?,
+        Command::Log { from, limit, follow, .. } => output::log(&client, show, from, limit, follow).await?,
         Command::Replay { verify: _, data, nats, site } => {
             return replay::verify(&client, show, &data, nats, site).await;
         }

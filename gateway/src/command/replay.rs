@@ -3,9 +3,10 @@
 use super::client::Client;
 use super::fault::Fault;
 use super::show::Show;
-use crate::host;
+use crate::host::{self, Recording};
 use messages::api::{EXIT_DONE, EXIT_REFUSED, Verified};
-use std::path::Path;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
 
 /// `orrery replay --verify`
 pub(super) async fn verify(
@@ -25,6 +26,32 @@ pub(super) async fn verify(
     };
     show.answer(&verified, text);
     Ok(if verified.mismatches.is_empty() { EXIT_DONE } else { EXIT_REFUSED })
+}
+
+/// A log that was written to a file.
+#[derive(Serialize)]
+struct Exported {
+    file: String,
+    frames: u64,
+}
+
+/// `orrery log --export`
+pub(super) async fn export(
+    show: Show,
+    to: PathBuf,
+    data: PathBuf,
+    nats: Option<String>,
+    site: String,
+) -> Result<(), Fault> {
+    let file = to.display().to_string();
+    let writing = tokio::task::spawn_blocking(move || match nats {
+        Some(url) => host::export_from_nats(&url, &site, &to),
+        None => Recording::open(&data)?.export_to(&to),
+    });
+    let written = writing.await.map_err(|error| Fault::Unreachable(error.to_string()))?;
+    let exported = Exported { frames: written.map_err(Fault::Unreachable)?, file };
+    show.answer(&exported, |exported| format!("{} frames written to {}\n", exported.frames, exported.file));
+    Ok(())
 }
 
 async fn ask(client: &Client, data: &Path) -> Result<Verified, Fault> {

@@ -1,7 +1,14 @@
 //! `sim`: scenarios tried in made-up worlds. Seeds are run in `sim/seeds.rs`, and told of in `sim/report.rs`.
 
+mod blast;
+mod replay;
 mod report;
 mod seeds;
+mod whatif;
+
+pub(in crate::command) use blast::SimBlast;
+pub(in crate::command) use replay::SimReplay;
+pub(in crate::command) use whatif::SimWhatif;
 
 use super::arguments::{SimCommand, SimRun};
 use super::fault::Fault;
@@ -25,6 +32,9 @@ pub(super) fn sim(show: Show, command: &SimCommand) -> Result<u8, Fault> {
     match command {
         SimCommand::List => list(show),
         SimCommand::Run(run) => self::run(show, run),
+        SimCommand::Replay(arguments) => replay::replay(show, arguments),
+        SimCommand::Whatif(arguments) => whatif::whatif(show, arguments),
+        SimCommand::Blast(arguments) => blast::blast(show, arguments),
     }
 }
 

@@ -261,3 +261,12 @@ pub fn verify_on_nats(url: &str, site: &str) -> Result<Verified, String> {
     let mut log = JetStreamLog::existing(url, site, Duration::ZERO).map_err(|error| error.to_string())?;
     verify(&mut log, None)
 }
+
+/// Writes the log of a site on a NATS server to a file, and says how many frames it has. Waits for its answers.
+///
+/// # Errors
+/// A sentence that says what is wrong and what to do.
+pub fn export_from_nats(url: &str, site: &str, to: &Path) -> Result<u64, String> {
+    let mut log = JetStreamLog::existing(url, site, Duration::ZERO).map_err(|error| error.to_string())?;
+    super::Recording::export(&mut log, to)
+}

@@ -104,7 +104,7 @@ fn floor(text: &str, index: usize) -> usize {
 }
 
 /// The one of `candidates` that `word` was probably meant to be.
-pub(super) fn did_you_mean<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
+pub fn did_you_mean<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
     let lower = word.to_lowercase();
     let far = (word.chars().count() / 3).clamp(1, 3);
     let distance = |name: &str| strsim::damerau_levenshtein(&lower, &name.to_lowercase());

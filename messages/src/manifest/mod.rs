@@ -13,7 +13,7 @@ mod tree;
 mod watch;
 mod yaml;
 
-pub use fault::Fault;
+pub use fault::{Fault, did_you_mean};
 pub use job::port_variable;
 pub use model::*;
 pub use reader::is_name;

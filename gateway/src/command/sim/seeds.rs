@@ -151,7 +151,7 @@ fn tell_fault(fault: &simulator::plan::Fault, show: Show) {
 }
 
 /// What is said on standard error while it takes long.
-struct Progress {
+pub(super) struct Progress {
     terminal: bool,
     quiet: bool,
     every: Duration,
@@ -159,13 +159,15 @@ struct Progress {
 }
 
 impl Progress {
-    fn new(quiet: bool) -> Self {
+    /// Says nothing when it is to be quiet.
+    pub fn new(quiet: bool) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let every = if terminal { TERMINAL_EVERY } else { LINES_EVERY };
         Self { terminal, quiet, every, told_at: clock::monotonic() }
     }
 
-    fn tell(&mut self, line: impl FnOnce() -> String) {
+    /// Says how far it is, unless that was said a moment ago.
+    pub fn tell(&mut self, line: impl FnOnce() -> String) {
         let now = clock::monotonic();
         if self.quiet || Duration::from_micros(now.since(self.told_at).0) < self.every {
             return;
@@ -175,7 +177,8 @@ impl Progress {
         let _nobody_reads_it = std::io::stderr().write_all(line.as_bytes());
     }
 
-    fn clear(&self) {
+    /// Removes what was said from a terminal.
+    pub fn clear(&self) {
         if self.terminal && !self.quiet {
             let _nobody_reads_it = std::io::stderr().write_all(b"\r\x1b[K");
         }
