@@ -61,8 +61,7 @@ impl Node {
             }
             Event::Uncordoned { ticket } => {
                 (self.cordoned, self.drain) = (false, Drain::No);
-                let moving = self.claims.values_mut().filter(|claim| claim.moving.open());
-                moving.for_each(|claim| claim.moving.settle());
+                self.stop_moving();
                 self.commanded = Some((*ticket, "uncordoned".into()));
             }
             Event::DrainBegan { ticket } => self.begin_drain(*ticket, at),
@@ -73,6 +72,11 @@ impl Node {
             self.since = at;
             self.view.owe(at);
         }
+    }
+
+    fn stop_moving(&mut self) {
+        let moving = self.claims.values_mut().filter(|claim| claim.moving.open());
+        moving.for_each(|claim| claim.moving.settle());
     }
 
     fn begin_drain(&mut self, ticket: u64, at: Timestamp) {
