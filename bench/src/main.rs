@@ -3,6 +3,7 @@
 mod cell;
 mod children;
 mod fold;
+mod history;
 mod idle;
 mod ingress;
 mod journal;
@@ -23,13 +24,14 @@ use std::process::ExitCode;
 type Measure = fn(&Setting) -> Result<Report, Fault>;
 
 /// What can be asked for by name, and what measures it.
-const GROUPS: [(&str, Measure); 6] = [
+const GROUPS: [(&str, Measure); 7] = [
     ("cell", cell::measure),
     ("journal", journal::measure),
     ("fold", fold::measure),
     ("idle", idle::measure),
     ("ingress", ingress::measure),
     ("recovery", recovery::measure),
+    ("history", history::measure),
 ];
 const HELP: &str = include_str!("../help.txt");
 

@@ -2,6 +2,7 @@
 
 mod load;
 pub mod nats;
+mod session;
 mod workload;
 
 pub use load::{Load, Visit};
