@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use std::process::Command;
-use tests::System;
+use tests::{System, Workload};
 
 fn array(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
@@ -47,6 +47,11 @@ fn assert_instances_explained(system: &System) {
     }
 }
 
+/// The process is gone before anybody knows: only another in its place says that it was started again.
+fn another_in_place_of(system: &System, victim: &Workload) -> bool {
+    system.workloads().iter().any(|other| other.label == victim.label && other.instance != victim.instance)
+}
+
 #[test]
 fn everything_that_happened_to_the_shop_has_an_answer() {
     let system = System::new();
@@ -59,12 +64,7 @@ fn everything_that_happened_to_the_shop_has_an_answer() {
     let victim = system.workloads().into_iter().find(|workload| workload.label == "c/1").expect("c/1 runs");
     let killed = Command::new("kill").args(["-9", &victim.pid.to_string()]).status();
     assert!(killed.expect("kill runs").success());
-    // The process is gone before anybody knows: only another in its place says that it was started again.
-    let another = |system: &System| {
-        let workloads = system.workloads();
-        workloads.iter().any(|other| other.label == victim.label && other.instance != victim.instance)
-    };
-    system.eventually("it is back", |system| system.whole() && another(system));
+    system.eventually("it is back", |system| system.whole() && another_in_place_of(system, &victim));
     let why = read(&system, &["why", &victim.instance]);
     assert!(array(&why["life"]).iter().any(|event| event["reason"] == "exit-signal"), "{why}");
     assert!(!array(&read(&system, &["why", "c/1"])["causes"]).is_empty());
