@@ -5,6 +5,7 @@ use crate::verdict::Invariant;
 use crate::world::Event;
 use crate::world::context::Context;
 use crate::world::random::Domain;
+use crate::world::tape::What;
 use messages::envelope::{Address, Body, Envelope, MessageId, Principal};
 use messages::id::{ActorId, ClientId, CorrelationId, JobId, PolicyId};
 use messages::policy::{Message, Request, SYSTEM_REALM};
@@ -141,6 +142,8 @@ impl Clients {
         client.waits = false;
         cx.statistics.answers += 1;
         cx.note(&format!("client-{number}"), || format!("{} is answered: {outcome:?}", request.action()));
+        let (action, done) = (request.action().to_string(), outcome.is_ok());
+        cx.tape(|| What::Answered { client: number, action, done });
         cx.oracle.answered(&request, outcome, client.given, cx.now());
         self.answered.extend(client.said.take());
         if self.answered.len() > ANSWERED_MAX {

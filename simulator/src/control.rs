@@ -7,6 +7,7 @@ use crate::verdict::Invariant;
 use crate::world::Event;
 use crate::world::context::Context;
 use crate::world::random::Domain;
+use crate::world::tape::What;
 use actors::agent::Beat;
 use actors::agent::detector::Detector;
 use actors::agent::roll::Roll;
@@ -92,6 +93,11 @@ struct Flying {
 }
 
 impl Control {
+    /// Whether the process runs.
+    pub const fn runs(&self) -> bool {
+        self.process.is_some()
+    }
+
     /// Starts the process, unless it runs.
     pub fn start(&mut self, cx: &mut Context) {
         if self.process.is_some() || self.down > 0 || self.is_stopped() {
@@ -147,6 +153,7 @@ impl Control {
         process.check_fold(cx);
         process.expect_nodes(cx);
         self.process = Some(process);
+        cx.tape(|| What::Control("starts".into()));
         self.with(cx, |process, cx, generation| {
             let shards: Vec<u16> = process.shards.keys().copied().collect();
             for shard in shards {
@@ -218,6 +225,7 @@ impl Control {
     fn die(&mut self, power: bool, cx: &mut Context) {
         self.check_all(cx, false);
         let Some(process) = self.process.take() else { return };
+        cx.tape(|| What::Control("dies".into()));
         cx.mark(if process.flight.is_empty() { "control-died-idle" } else { "control-died-writing" });
         self.generation += 1;
         self.disk = process.store.into_disk();

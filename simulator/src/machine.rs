@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 
 mod act;
 mod clock;
+mod described;
 mod ills;
 mod processes;
 mod suffer;

@@ -41,6 +41,20 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// Its name in tapes.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Started => "runs",
+            Self::Announced => "is known to run",
+            Self::CannotStart => "cannot start",
+            Self::Healthy => "is healthy",
+            Self::Sick => "is sick",
+            Self::Exits => "exits",
+            Self::Stopped => "stopped",
+            Self::OutOfMemory => "is out of memory",
+        }
+    }
+
     /// How a process ended that came to this stage.
     pub fn ended(self) -> Ended {
         match self {

@@ -1,5 +1,6 @@
 //! What can be typed, and what `--help` says of it.
 
+use super::sim::SimCommand;
 use crate::driver::Stream;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use messages::policy::Mode;
@@ -348,56 +349,6 @@ pub(super) struct Rolling {
     #[arg(long)]
     pub revision: Option<u32>,
 }
-
-#[derive(Debug, Subcommand)]
-pub(super) enum SimCommand {
-    /// Run seeds of scenarios, each twice, and say what was violated
-    #[command(after_help = "Examples:\n  orrery sim run\n  orrery sim run partitions everything --seeds 2000\n  \
-                      orrery sim run mine.toml --from 17 --seeds 1 --trace\n\n\
-                      Exits with 1 when a seed failed, 2 when a scenario makes no sense, 3 when it cannot be read.")]
-    Run(SimRun),
-    /// Take a recorded log again with this build's actors, and compare every entry byte for byte
-    #[command(
-        after_help = "Examples:\n  orrery sim replay --verify orrery-data\n  orrery sim replay --verify monday.orx\n\n\
-                      Exits with 1 when an entry comes out otherwise, 3 when the log cannot be read."
-    )]
-    Replay(super::sim::SimReplay),
-    /// Run a recorded log on from a moment, without and with a change, and say what the change does
-    #[command(after_help = "Examples:\n  orrery sim whatif orrery-data\n  orrery sim whatif monday.orx \
-                      --from 2026-01-31T09:30:00Z --change one-node-fewer.toml\n\n\
-                      Exits with 2 when the change makes no sense, 3 when the log cannot be read.")]
-    Whatif(super::sim::SimWhatif),
-    /// Lose each node, rack or site of a recorded log at each hour, and say what suffers
-    #[command(after_help = "Example:\n  orrery sim blast monday.orx --level rack --svg blast.svg")]
-    Blast(super::sim::SimBlast),
-    /// Show the scenarios that come with Orrery
-    List,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct SimRun {
-    /// Files, or names from `orrery sim list` [default: all of those]
-    #[arg(value_name = "SCENARIO")]
-    pub scenarios: Vec<String>,
-    /// How many seeds of each scenario [default: 100, or 1 with --trace]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=SEEDS_MAX))]
-    pub seeds: Option<u64>,
-    /// The first seed
-    #[arg(long, value_name = "SEED", default_value_t = 0)]
-    pub from: u64,
-    /// How many seeds at a time [default: one for each processor]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub jobs: Option<u16>,
-    /// Run each seed once, and leave out the comparison with a second run
-    #[arg(long)]
-    pub once: bool,
-    /// Show a line for everything that happens; for one seed
-    #[arg(long)]
-    pub trace: bool,
-}
-
-/// More seeds than this are several commands.
-const SEEDS_MAX: u64 = 10_000_000;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PolicyCommand {

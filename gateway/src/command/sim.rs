@@ -1,18 +1,27 @@
 //! `sim`: scenarios tried in made-up worlds. Seeds are run in `sim/seeds.rs`, and told of in `sim/report.rs`.
 
+mod arguments;
 mod blast;
+mod diff;
+mod explain;
+mod interrupt;
+mod progress;
 mod replay;
 mod report;
+mod search;
 mod seeds;
+mod shrink;
+mod subject;
 mod whatif;
 
+pub(super) use arguments::SimCommand;
 pub(in crate::command) use blast::SimBlast;
 pub(in crate::command) use replay::SimReplay;
 pub(in crate::command) use whatif::SimWhatif;
 
-use super::arguments::{SimCommand, SimRun};
 use super::fault::Fault;
 use super::show::{Show, table};
+use arguments::SimRun;
 use messages::api::{EXIT_DONE, EXIT_REFUSED};
 use report::Report;
 use seeds::Seeds;
@@ -31,10 +40,15 @@ const MEANT_MIN: f64 = 0.7;
 pub(super) fn sim(show: Show, command: &SimCommand) -> Result<u8, Fault> {
     match command {
         SimCommand::List => list(show),
+        SimCommand::Run(run) if run.plan.is_some() => subject::run(show, run),
         SimCommand::Run(run) => self::run(show, run),
         SimCommand::Replay(arguments) => replay::replay(show, arguments),
         SimCommand::Whatif(arguments) => whatif::whatif(show, arguments),
         SimCommand::Blast(arguments) => blast::blast(show, arguments),
+        SimCommand::Search(search) => search::search(show, search),
+        SimCommand::Explain(explain) => explain::explain(show, explain),
+        SimCommand::Diff(diff) => diff::diff(show, diff),
+        SimCommand::Shrink(shrink) => shrink::shrink(show, shrink),
     }
 }
 
@@ -66,13 +80,7 @@ fn run(show: Show, run: &SimRun) -> Result<u8, Fault> {
     if run.from.checked_add(count).is_none() {
         return Err(Fault::Misuse(format!("there are no {count} seeds from {} on", run.from)));
     }
-    let names: Vec<&str> = match run.scenarios.as_slice() {
-        [] => scenario::OWN.iter().map(|(name, _)| *name).collect(),
-        names => names.iter().map(String::as_str).collect(),
-    };
-    // All are read before the first is run, which may take long.
-    let scenarios: Vec<_> =
-        names.into_iter().map(|name| load(name).map(|scenario| (name, scenario))).collect::<Result<_, Fault>>()?;
+    let scenarios = load_all(&run.scenarios)?;
     let seeds = Seeds { from: run.from, count, jobs: run.jobs, twice: !run.once, trace: run.trace };
     let mut reports = Vec::new();
     for (name, scenario) in &scenarios {
@@ -88,6 +96,18 @@ fn run(show: Show, run: &SimRun) -> Result<u8, Fault> {
     Ok(if reports.iter().all(Report::passed) { EXIT_DONE } else { EXIT_REFUSED })
 }
 
+/// The scenarios of these names or in these files, or all that come with Orrery. All are read before the first is run,
+/// which may take long.
+fn load_all(names: &[String]) -> Result<Vec<(&str, Scenario)>, Fault> {
+    let all = names.is_empty() || names == ["all"];
+    let names: Vec<&str> = if all {
+        scenario::OWN.iter().map(|(name, _)| *name).collect()
+    } else {
+        names.iter().map(String::as_str).collect()
+    };
+    names.into_iter().map(|name| load(name).map(|scenario| (name, scenario))).collect()
+}
+
 /// The scenario of this name, or in this file.
 fn load(name: &str) -> Result<Scenario, Fault> {
     if let Some(text) = scenario::own(name) {
@@ -98,14 +118,28 @@ fn load(name: &str) -> Result<Scenario, Fault> {
     if is_name {
         return Err(Fault::Misuse(format!("there is no scenario {name:?}{}", meant(name))));
     }
+    read(&text_of(name, SCENARIO_BYTES_MAX)?, name)
+}
+
+/// The text of a file that is not too long.
+fn text_of(name: &str, bytes_max: u64) -> Result<String, Fault> {
     let unreadable = |why: String| Fault::Unreachable(format!("cannot read {name}: {why}"));
     let mut text = String::new();
-    let open = std::fs::File::open(file).map_err(|error| unreadable(error.to_string()))?;
-    open.take(SCENARIO_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| unreadable(error.to_string()))?;
-    if text.len() as u64 > SCENARIO_BYTES_MAX {
-        return Err(unreadable(format!("it is longer than {SCENARIO_BYTES_MAX} bytes")));
+    let open = std::fs::File::open(name).map_err(|error| unreadable(error.to_string()))?;
+    open.take(bytes_max + 1).read_to_string(&mut text).map_err(|error| unreadable(error.to_string()))?;
+    if text.len() as u64 > bytes_max {
+        return Err(unreadable(format!("it is longer than {bytes_max} bytes")));
     }
-    read(&text, name)
+    Ok(text)
+}
+
+/// Writes a file, and says what could not be written.
+fn write(path: &std::path::Path, text: &str) -> Result<(), Fault> {
+    let unwritable = |error: std::io::Error| Fault::Unreachable(format!("cannot write {}: {error}", path.display()));
+    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        std::fs::create_dir_all(directory).map_err(unwritable)?;
+    }
+    std::fs::write(path, text).map_err(unwritable)
 }
 
 fn read(text: &str, name: &str) -> Result<Scenario, Fault> {

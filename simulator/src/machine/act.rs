@@ -5,6 +5,7 @@ use crate::process::{Process, Stops};
 use crate::verdict::Invariant;
 use crate::world::context::Context;
 use crate::world::random::key_of_message;
+use crate::world::tape::What;
 use actors::agent::Output;
 use messages::agent::Assignment;
 use messages::envelope::{Address, Body, Principal};
@@ -52,6 +53,7 @@ impl Machine {
     fn start(&mut self, assignment: Assignment, cx: &mut Context) {
         let instance = assignment.instance;
         cx.note(&self.spec.name, || format!("starts {} ({instance})", assignment.label));
+        cx.tape(|| What::started(self.index, &assignment));
         cx.statistics.starts += 1;
         if self.processes.get(&instance).is_some_and(Process::runs) {
             cx.oracle.ended(self.index, instance);

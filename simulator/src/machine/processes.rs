@@ -3,6 +3,7 @@
 use super::Machine;
 use crate::process::{Process, Stage};
 use crate::world::context::Context;
+use crate::world::tape::What;
 use actors::agent::{Input, WorkloadEvent};
 use messages::agent::Ended;
 use messages::id::InstanceId;
@@ -33,6 +34,7 @@ impl Machine {
         let Some(process) = self.processes.get_mut(&instance).filter(|process| !process.has_ended()) else { return };
         let ran = process.runs();
         cx.note(&self.spec.name, || format!("{} ({instance}) ended: {}", process.assignment.label, ended.reason));
+        cx.tape(|| What::ended(self.index, &process.assignment, &ended));
         process.end(ended.clone());
         if ran && !self.goes_on_as_a_zombie(instance, cx) {
             cx.oracle.ended(self.index, instance);

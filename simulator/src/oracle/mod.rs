@@ -107,16 +107,23 @@ impl Oracle {
         self.lenient
     }
 
-    /// Writes a violation down; each signature once.
-    pub fn violate(&mut self, invariant: Invariant, signature: &str, message: String, at: u64) {
+    /// What has been violated.
+    pub fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+
+    /// Writes a violation down; each signature once. Returns it, if it is new.
+    pub fn violate(&mut self, invariant: Invariant, signature: &str, message: String, at: u64) -> Option<Violation> {
         if self.lenient {
-            return;
+            return None;
         }
         let known = self.violations.iter().any(|seen| seen.invariant == invariant && seen.signature == signature);
-        if !known && !self.is_over() {
-            let (signature, entries) = (signature.to_string(), self.fold.entries());
-            self.violations.push(Violation { invariant, signature, message, at, entries });
+        if known || self.is_over() {
+            return None;
         }
+        let (signature, entries) = (signature.to_string(), self.fold.entries());
+        self.violations.push(Violation { invariant, signature, message, at, entries });
+        self.violations.last().cloned()
     }
 
     /// Whether a frame that was found after a crash was seen committed before it.

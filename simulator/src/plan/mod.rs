@@ -34,6 +34,9 @@ pub struct Plan {
     pub operations: Vec<Operation>,
     /// What goes wrong.
     pub faults: Vec<Fault>,
+    /// When draws begin anew, in the order of time: a run that branched off another.
+    #[serde(default)]
+    pub rekeys: Vec<Rekey>,
     /// From this moment nothing goes wrong any more, in microseconds.
     pub heal_at: u64,
     /// If there are any, only these machines are healed then: what is wrong with others alone stays wrong.
@@ -62,6 +65,15 @@ pub struct MachinePlan {
     pub clock: Clock,
     /// When it is switched on, in microseconds.
     pub joins_at: u64,
+}
+
+/// A moment from which draws are those of another seed. Ids stay what they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rekey {
+    /// From when, in microseconds.
+    pub at: u64,
+    /// The seed from then on.
+    pub seed: u64,
 }
 
 /// How fast things are: each a shortest and a longest time, in microseconds.

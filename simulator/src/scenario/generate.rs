@@ -29,6 +29,7 @@ pub fn plan(scenario: &Scenario, seed: u64) -> Plan {
         pace: draws.pace(),
         operations: operations.flat_map(|(doing, row)| draws.operations(scenario, doing, row, count)).collect(),
         faults: faults.flat_map(|(going, row)| draws.faults(scenario, going, row, count)).collect(),
+        rekeys: Vec::new(),
         heal_at: scenario.heal,
         core: if scenario.core { draws.core(count) } else { Vec::new() },
         settled_at,

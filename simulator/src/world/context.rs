@@ -6,8 +6,10 @@ use crate::plan::{Plan, hexadecimal};
 use crate::verdict::{Invariant, Statistics, Verdict};
 use crate::world::Event;
 use crate::world::clock::HostClock;
+use crate::world::features::Features;
 use crate::world::queue::Queue;
 use crate::world::random::{Domain, Random, key_of_message, key_of_uuid};
+use crate::world::tape::{self, Tape};
 use crate::world::trigger::Watch;
 use actors::agent::Beat;
 use messages::entry::Entry;
@@ -62,6 +64,10 @@ pub struct Context {
     pub trace: Vec<TraceLine>,
     /// From when till when a control plane ran over another log, by its own clock. What it said counts for nothing.
     pub void: Vec<(Timestamp, Timestamp)>,
+    /// What happened and what led to it, when that is wanted.
+    pub tape: Option<Tape>,
+    /// What is new about what happens, when that is wanted.
+    pub features: Option<Features>,
     marks: BTreeMap<&'static str, u64>,
     bites: BTreeMap<&'static str, u64>,
     machines: BTreeMap<NodeId, usize>,
@@ -83,6 +89,8 @@ impl Context {
             tracing: false,
             trace: Vec::new(),
             void: Vec::new(),
+            tape: None,
+            features: None,
             marks: BTreeMap::new(),
             bites: BTreeMap::new(),
             machines: machines.map(|(index, machine)| (NodeId::named(&machine.spec.name), index)).collect(),
@@ -109,6 +117,7 @@ impl Context {
     /// Counts that something worth reaching was reached.
     pub fn mark(&mut self, name: &'static str) {
         *self.marks.entry(name).or_default() += 1;
+        self.features.iter_mut().for_each(|features| features.reach(name));
     }
 
     /// Counts that a kind of trouble had an effect, and did not merely begin. The mark is "kind bites".
@@ -123,11 +132,21 @@ impl Context {
         }
     }
 
+    /// Writes down what happened, when that is wanted.
+    pub fn tape(&mut self, what: impl FnOnce() -> tape::What) {
+        let now = self.now();
+        if let Some(tape) = &mut self.tape {
+            tape.write(now, what());
+        }
+    }
+
     /// Reports that something was that must never be.
     pub fn violate(&mut self, invariant: Invariant, signature: &str, message: String) {
         let at = self.now();
         self.note("oracle", || format!("VIOLATION {signature}: {message}"));
-        self.oracle.violate(invariant, signature, message, at);
+        if let Some(violation) = self.oracle.violate(invariant, signature, message, at) {
+            self.tape(|| tape::What::Violated(violation));
+        }
     }
 
     /// A message from outside the actors, with an id of its own.
@@ -153,6 +172,7 @@ impl Context {
         let said = Said { link, message, occurrence, what: What::Envelope(&envelope) };
         let arrivals = self.bus.arrivals(self.random, &self.plan.pace, now, &said);
         self.see_bus();
+        self.tape(|| tape::What::sent(&envelope, arrivals));
         self.dispatch(arrivals, Parcel::Envelope(Box::new(envelope)));
     }
 
@@ -164,6 +184,7 @@ impl Context {
         let said = Said { link, message, occurrence: beat.session, what: What::Beat(&beat) };
         let arrivals = self.bus.arrivals(self.random, &self.plan.pace, now, &said);
         self.see_bus();
+        self.tape(|| tape::What::beat_sent(node, beat, arrivals));
         self.dispatch(arrivals, Parcel::Beat(node, beat));
     }
 
@@ -217,6 +238,8 @@ impl Context {
         self.statistics.entries += entries.len() as u64;
         for entry in entries {
             self.note(&entry.head().actor.to_string(), || line(entry));
+            self.tape(|| tape::What::Committed(Box::new(entry.clone())));
+            self.features.iter_mut().for_each(|features| features.see(entry));
         }
         for (number, after) in entries.iter().flat_map(|entry| self.watch.see(entry, now)).collect::<Vec<_>>() {
             self.queue.after(after, Event::Begins(number));

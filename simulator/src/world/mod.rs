@@ -1,9 +1,12 @@
 //! The world: what happens next happens, and leads to more. Everything in it is data, so it can be cloned and run on.
 
+mod branch;
 pub mod clock;
 pub mod context;
+pub mod features;
 pub mod queue;
 pub mod random;
+pub mod tape;
 pub mod trigger;
 mod trouble;
 mod twins;
@@ -46,6 +49,8 @@ pub enum Event {
     Begins(usize),
     /// A fault of the plan is over.
     Ends(usize),
+    /// Draws are keyed by another seed from now on.
+    Rekey(u64),
     /// The world must be as desired now.
     Settled,
 }
@@ -75,7 +80,8 @@ impl World {
         for (index, machine) in plan.machines.iter().enumerate() {
             cx.queue.at(machine.joins_at, Event::Machine(index, MachineEvent::Boot));
         }
-        Self::arrange_faults(&plan, &mut cx);
+        Self::arrange_faults(&mut cx, 0);
+        Self::arrange_rekeys(&mut cx);
         cx.queue.at(plan.settled_at, Event::Settled);
         let clients = Clients::new(&plan, &mut cx);
         let by_node = machines.iter().map(|machine| (machine.node(), vec![machine.index()])).collect();
@@ -113,6 +119,12 @@ impl World {
 
     /// The end: what is left is checked, and everything summed up.
     pub fn finish(mut self) -> Verdict {
+        self.conclude();
+        self.cx.into_verdict(self.events)
+    }
+
+    /// Checks what is left to check when nothing more happens.
+    pub fn conclude(&mut self) {
         if !self.cx.oracle.is_over() {
             self.control.check_all(&mut self.cx, true);
             self.clients.check_answered(&mut self.cx);
@@ -120,10 +132,10 @@ impl World {
             self.cx.check_converged(&truth);
             self.cx.check_quiet();
         }
-        self.cx.into_verdict(self.events)
     }
 
     fn happen(&mut self, event: Event) {
+        self.tape_step(&event);
         let cx = &mut self.cx;
         match event {
             Event::Arrives { accepted, parcel } => self.arrive(accepted, *parcel),
@@ -132,6 +144,7 @@ impl World {
             Event::Client { client, operation, attempt } => self.clients.speak(client, operation, attempt, cx),
             Event::Begins(number) => self.begin(number),
             Event::Ends(number) => self.end(number),
+            Event::Rekey(seed) => cx.random = cx.random.rekeyed(seed),
             Event::Settled => {
                 let truth: Vec<_> = self.machines.iter().map(Machine::truth).collect();
                 cx.check_converged(&truth);

@@ -50,6 +50,11 @@ impl<E> Queue<E> {
         self.now
     }
 
+    /// When the next event comes, if there is one.
+    pub fn next_at(&self) -> Option<u64> {
+        self.heap.peek().map(|scheduled| scheduled.at)
+    }
+
     /// Arranges an event; not before now.
     pub fn at(&mut self, at: u64, event: E) {
         self.arranged += 1;

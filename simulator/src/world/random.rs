@@ -48,6 +48,8 @@ pub enum Domain {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Random {
     seed: u64,
+    /// Of ids, which stay what they are when other draws begin anew.
+    names: u64,
 }
 
 const fn mix(word: u64) -> u64 {
@@ -56,14 +58,20 @@ const fn mix(word: u64) -> u64 {
     word ^ (word >> 31)
 }
 
-const fn fold(hash: u64, word: u64) -> u64 {
+/// A word that depends on all of `hash` and of `word`.
+pub(crate) const fn fold(hash: u64, word: u64) -> u64 {
     mix(hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ mix(word.wrapping_add(0x9e37_79b9_7f4a_7c15)))
 }
 
 impl Random {
     /// All draws of this seed.
     pub const fn new(seed: u64) -> Self {
-        Self { seed }
+        Self { seed, names: seed }
+    }
+
+    /// The same ids, and all other draws of another seed.
+    pub const fn rekeyed(self, seed: u64) -> Self {
+        Self { seed, ..self }
     }
 
     /// 64 random bits for this purpose and this identity.
@@ -84,8 +92,8 @@ impl Random {
 
     /// A UUID for this purpose and this identity.
     pub fn uuid(self, domain: Domain, identity: &[u64]) -> Uuid {
-        let high = self.word(domain, identity);
-        Uuid::from_u64_pair(high, fold(high, self.seed))
+        let high = Self::new(self.names).word(domain, identity);
+        Uuid::from_u64_pair(high, fold(high, self.names))
     }
 }
 

@@ -6,6 +6,7 @@ use crate::plan::trouble::control::Control;
 use crate::plan::trouble::machine::Machine;
 use crate::plan::{Plan, Target, Trouble, When};
 use crate::world::random::{Domain, Random};
+use crate::world::tape::What;
 use messages::envelope::{Address, Envelope};
 use messages::id::{ActorId, JobId};
 use std::sync::Arc;
@@ -14,9 +15,10 @@ use std::sync::Arc;
 const AGAIN_EVERY_US: u64 = 200;
 
 impl World {
-    /// Arranges the faults that begin at a time; the others wait for their trigger.
-    pub(super) fn arrange_faults(plan: &Plan, cx: &mut Context) {
-        for (number, fault) in plan.faults.iter().enumerate() {
+    /// Arranges the faults from this number on that begin at a time; the others wait for their trigger.
+    pub(super) fn arrange_faults(cx: &mut Context, from: usize) {
+        let plan = Arc::clone(&cx.plan);
+        for (number, fault) in plan.faults.iter().enumerate().skip(from) {
             if let When::At(at) = fault.when {
                 cx.queue.at(at, Event::Begins(number));
             }
@@ -44,6 +46,8 @@ impl World {
         }
         cx.mark(fault.trouble.name());
         cx.note("world", || format!("{} of {} begins", fault.trouble.name(), fault.target));
+        cx.tape(|| What::Begins { fault: number, machines: machines.clone() });
+        cx.features.iter_mut().for_each(|features| features.begin(fault.trouble.name()));
         match fault.trouble {
             Trouble::Bus(trouble) => {
                 let again = cx.bus.begin(fault.id, trouble, &machines, cx.queue.now(), until);
@@ -97,6 +101,8 @@ impl World {
         let fault = &plan.faults[number];
         let machines = self.hit.remove(&number).unwrap_or_default();
         cx.note("world", || format!("{} of {} ends", fault.trouble.name(), fault.target));
+        cx.tape(|| What::Ends(number));
+        cx.features.iter_mut().for_each(|features| features.end(fault.trouble.name()));
         match fault.trouble {
             Trouble::Bus(_) | Trouble::View(_) => cx.bus.end(fault.id),
             Trouble::Operator(_) => {}

@@ -1,7 +1,7 @@
 //! `sim blast`: a recorded stretch of time with each node, rack or site lost at each hour, as a table and a heat map.
 
+use super::progress::Progress;
 use super::replay::processors;
-use super::seeds::Progress;
 use super::whatif::Stretch;
 use crate::command::fault::Fault;
 use crate::command::show::{Show, table};

@@ -1,6 +1,6 @@
 //! `sim replay --verify`: a recorded log taken again by this build's actors, each entry compared byte for byte.
 
-use super::seeds::Progress;
+use super::progress::Progress;
 use crate::clock;
 use crate::command::fault::Fault;
 use crate::command::show::Show;

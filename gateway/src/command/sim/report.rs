@@ -151,7 +151,7 @@ impl Report {
                 "\n{}: {signature} ({})\n  {seeds} of {} seeds, first {first_seed}, at {} ms: {message}\n  \
                  again: orrery sim run {} --from {first_seed} --trace\n",
                 self.summary.scenario,
-                name_of(*invariant),
+                invariant.name(),
                 self.summary.seeds,
                 at / 1_000,
                 self.asked
@@ -165,11 +165,6 @@ impl From<Violation> for One {
         let Violation { invariant, signature, message, at, .. } = violation;
         Self { invariant, signature, message, at }
     }
-}
-
-/// An invariant by its stable name.
-fn name_of(invariant: Invariant) -> String {
-    serde_json::to_value(invariant).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// All of it, for people.

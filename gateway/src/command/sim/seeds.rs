@@ -1,22 +1,18 @@
 //! Runs the seeds of a scenario on several processors, each seed twice, and says how far it is.
 
+use super::progress::Progress;
 use crate::clock;
 use crate::command::show::Show;
 use serde::Serialize;
+use simulator::plan::Plan;
+use simulator::run::{Judge, caught, judge};
 use simulator::scenario::Scenario;
-use simulator::verdict::{Invariant, Statistics, Verdict, Violation};
+use simulator::verdict::{Invariant, Verdict, Violation};
 use simulator::world::context::TraceLine;
-use std::io::{IsTerminal, Write};
 use std::num::NonZero;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
-
-/// How often a terminal is told how far it is.
-const TERMINAL_EVERY: Duration = Duration::from_millis(200);
-/// How often anything else is told.
-const LINES_EVERY: Duration = Duration::from_secs(10);
 
 /// Which seeds are run, and how.
 #[derive(Clone, Copy, Debug)]
@@ -41,11 +37,16 @@ pub(super) struct Outcome {
     pub wall: Duration,
 }
 
+/// How many things are done at a time.
+pub(super) fn jobs(asked: Option<u16>) -> usize {
+    asked.map_or_else(|| std::thread::available_parallelism().map_or(1, NonZero::get), usize::from)
+}
+
 impl Seeds {
     /// Runs the seeds of a scenario.
     pub fn run(&self, scenario: &Scenario, show: Show) -> Outcome {
         let begun = clock::monotonic();
-        let jobs = self.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, NonZero::get), usize::from);
+        let jobs = jobs(self.jobs);
         let next = AtomicU64::new(0);
         let mut verdicts = std::thread::scope(|scope| {
             let (sender, receiver) = channel();
@@ -87,42 +88,33 @@ impl Seeds {
     }
 
     fn one(&self, scenario: &Scenario, seed: u64, show: Show) -> Verdict {
-        let mut first = attempt(scenario, seed, self.trace.then_some(show));
-        if self.twice {
-            let second = attempt(scenario, seed, None);
-            if first != second {
-                let message = format!("log hash {}, then {}", first.log_hash, second.log_hash);
-                first.violations.push(violation(Invariant::Repeats, "a second run comes out otherwise", message));
-            }
-        }
-        first
+        let plan = simulator::plan(scenario, seed);
+        one(&plan, self.trace.then_some(show), self.twice)
     }
 }
 
-/// Runs one seed. A run that panics has failed, and the others go on.
-fn attempt(scenario: &Scenario, seed: u64, trace: Option<Show>) -> Verdict {
-    let plan = simulator::plan(scenario, seed);
-    let run = || match trace {
+/// Runs a plan, and once more to compare.
+pub(super) fn one(plan: &Plan, trace: Option<Show>, twice: bool) -> Verdict {
+    let mut first = attempt(plan, trace);
+    if twice {
+        let second = attempt(plan, None);
+        if first != second {
+            let message = format!("log hash {}, then {}", first.log_hash, second.log_hash);
+            first.violations.push(violation(Invariant::Repeats, "a second run comes out otherwise", message));
+        }
+    }
+    first
+}
+
+/// Runs a plan, and shows a line for everything that happens if that is wanted. A run that panics has failed.
+fn attempt(plan: &Plan, trace: Option<Show>) -> Verdict {
+    match trace {
         Some(show) => {
             plan.faults.iter().for_each(|fault| tell_fault(fault, show));
-            simulator::run_observed(&plan, |line| tell(line, show))
+            caught(plan, || simulator::run_observed(plan, |line| tell(line, show)))
         }
-        None => simulator::run(&plan),
-    };
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
-        let said = panic.downcast_ref::<String>().map(String::as_str);
-        let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word");
-        Verdict {
-            scenario: scenario.name.clone(),
-            seed,
-            plan_hash: plan.hash(),
-            events: 0,
-            log_hash: String::new(),
-            violations: vec![violation(Invariant::Panics, "the run panics", said.to_owned())],
-            statistics: Statistics::default(),
-            marks: std::collections::BTreeMap::new(),
-        }
-    })
+        None => judge(plan, Judge::default()),
+    }
 }
 
 fn violation(invariant: Invariant, signature: &str, message: String) -> Violation {
@@ -148,39 +140,4 @@ fn tell(line: &TraceLine, show: Show) {
 fn tell_fault(fault: &simulator::plan::Fault, show: Show) {
     let what = format!("{:?} of {} {} for {}us", fault.trouble, fault.target, fault.when, fault.lasts);
     tell(&TraceLine { at: fault.when.earliest(), actor: "plan".into(), what }, show);
-}
-
-/// What is said on standard error while it takes long.
-pub(super) struct Progress {
-    terminal: bool,
-    quiet: bool,
-    every: Duration,
-    told_at: messages::time::Timestamp,
-}
-
-impl Progress {
-    /// Says nothing when it is to be quiet.
-    pub fn new(quiet: bool) -> Self {
-        let terminal = std::io::stderr().is_terminal();
-        let every = if terminal { TERMINAL_EVERY } else { LINES_EVERY };
-        Self { terminal, quiet, every, told_at: clock::monotonic() }
-    }
-
-    /// Says how far it is, unless that was said a moment ago.
-    pub fn tell(&mut self, line: impl FnOnce() -> String) {
-        let now = clock::monotonic();
-        if self.quiet || Duration::from_micros(now.since(self.told_at).0) < self.every {
-            return;
-        }
-        self.told_at = now;
-        let line = if self.terminal { format!("\r\x1b[K{}", line()) } else { line() + "\n" };
-        let _nobody_reads_it = std::io::stderr().write_all(line.as_bytes());
-    }
-
-    /// Removes what was said from a terminal.
-    pub fn clear(&self) {
-        if self.terminal && !self.quiet {
-            let _nobody_reads_it = std::io::stderr().write_all(b"\r\x1b[K");
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! `sim whatif`: a recorded log run on from a moment, without and with a change, and where the two part.
 
-use super::seeds::Progress;
+use super::progress::Progress;
 use crate::command::fault::Fault;
 use crate::command::show::{Show, table};
 use crate::host::Recording;
