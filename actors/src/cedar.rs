@@ -107,7 +107,8 @@ impl Verdict {
 
     /// Whether it must not happen in this mode.
     pub fn denies(&self, mode: Mode) -> bool {
-        mode == Mode::Enforce && !self.allowed
+        let applied = mode == Mode::Enforce || (mode == Mode::Audit && crate::mutant!(AuditEnforced));
+        applied && !self.allowed
     }
 
     /// The verdict on both of two things: the first denial, or all that permitted.

@@ -43,7 +43,11 @@ impl Inbox {
         }
         match id {
             MessageId::Said { by, sequence, index } => {
-                self.said.get(&by).is_some_and(|last| (sequence, index) <= *last)
+                let again = |last: &(u64, u32)| match crate::mutant!(OvertakenTaken) {
+                    true => (sequence, index) == *last,
+                    false => (sequence, index) <= *last,
+                };
+                self.said.get(&by).is_some_and(again)
             }
             MessageId::Outside(id) => self.outside.contains(&id),
             MessageId::Deadline { .. } => false,
@@ -56,6 +60,7 @@ impl Inbox {
                 let last = self.said.entry(by).or_default();
                 *last = (*last).max((sequence, index));
             }
+            MessageId::Outside(_) if crate::mutant!(OutsideForgotten) => {}
             MessageId::Outside(id) => {
                 if self.outside.len() == OUTSIDE_REMEMBERED_MAX {
                     self.outside.pop_front();
@@ -139,19 +144,22 @@ impl<B: Behavior> Cell<B> {
 
     /// Handles a message: one turn.
     pub fn handle(&mut self, envelope: &Envelope, input: &B::Message, now: Timestamp) -> Outcome<B> {
-        let mut turn = self.turn(envelope.id, envelope.from, envelope.principal.clone(), now);
+        let principal = if crate::mutant!(PrincipalDropped) { Principal::system() } else { envelope.principal.clone() };
+        let correlation = if crate::mutant!(CorrelationLost) { self.correlation } else { envelope.correlation };
+        let mut turn = self.turn(envelope.id, envelope.from, principal, now);
         if self.inbox.knows(envelope.id) {
             self.state.repeated(envelope.id, &mut turn);
-            return self.answered(turn, envelope.correlation);
+            return self.answered(turn, correlation);
         }
         let outcome = self.state.decide(input, &mut turn);
-        self.conclude(turn, outcome, envelope.correlation, input)
+        self.conclude(turn, outcome, correlation, input)
     }
 
     /// Handles the actor's own deadline, if it has passed: one turn.
     pub fn wake(&mut self, now: Timestamp) -> Option<Outcome<B>> {
         let due = self.state.deadline().filter(|due| *due <= now)?;
-        let cause = MessageId::Deadline { of: self.id, sequence: self.sequence + 1 };
+        let next = self.sequence + u64::from(!crate::mutant!(WakeNamesLastEntry));
+        let cause = MessageId::Deadline { of: self.id, sequence: next };
         let mut turn = self.turn(cause, Address::Host, Principal::system(), now);
         let input = B::wake(due);
         let outcome = self.state.decide(&input, &mut turn);
@@ -180,6 +188,9 @@ impl<B: Behavior> Cell<B> {
 
     /// The cell as bytes. Disposable: the log can always make it anew.
     pub fn snapshot(&self) -> Vec<u8> {
+        if crate::mutant!(SnapshotForgetsInbox) {
+            return codec::encode_bare(&Self { inbox: Inbox::default(), ..self.clone() });
+        }
         codec::encode_bare(self)
     }
 

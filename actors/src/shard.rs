@@ -134,6 +134,9 @@ impl Shard {
     pub fn insert(&mut self, cell: AnyCell) {
         let id = cell.id();
         self.put(id, Box::new(cell), Timestamp::default());
+        if crate::mutant!(RestoredNeverWakes) {
+            self.deadlines.retain(|(_, of)| *of != id);
+        }
     }
 
     /// Folds the shard's next frame. What its entries said is discarded: deadlines ask again.
@@ -198,6 +201,14 @@ impl Shard {
     pub fn population(&self) -> (usize, usize) {
         let awake = self.cells.values().filter(|resident| matches!(resident, Resident::Awake { .. })).count();
         (self.cells.len(), awake)
+    }
+
+    /// The number of an actor's last entry, while it is awake.
+    pub fn sequence(&self, actor: ActorId) -> Option<u64> {
+        match self.cells.get(&actor)? {
+            Resident::Awake { cell, .. } => Some(cell.sequence()),
+            Resident::Asleep { .. } => None,
+        }
     }
 
     /// How often a turn left a passed deadline where it was. Zero, unless an actor is wrong.
@@ -311,11 +322,16 @@ impl Shard {
 
     /// Puts cells to sleep that were not used for `idle`.
     pub fn passivate(&mut self, now: Timestamp, idle: Span) {
-        for resident in self.cells.values_mut() {
+        for (id, resident) in &mut self.cells {
             if let Resident::Awake { cell, used, deadline } = resident
                 && now.since(*used) >= idle
             {
-                let (bytes, deadline) = (cell.snapshot().into_boxed_slice(), *deadline);
+                let (bytes, mut deadline) = (cell.snapshot().into_boxed_slice(), *deadline);
+                if crate::mutant!(PassivatedNeverWakes)
+                    && let Some(due) = deadline.take()
+                {
+                    self.deadlines.remove(&(due, *id));
+                }
                 *resident = Resident::Asleep { bytes, deadline };
             }
         }
@@ -330,7 +346,9 @@ impl Shard {
             Resident::Awake { cell, .. } => cell.snapshot(),
             Resident::Asleep { bytes, .. } => bytes.to_vec(),
         };
-        Some(self.cells.iter().map(|(id, resident)| (*id, bytes(resident))).collect())
+        let kept = |resident: &Resident| !crate::mutant!(SleepersLeftOut) || matches!(resident, Resident::Awake { .. });
+        let cells = self.cells.iter().filter(|(_, resident)| kept(resident));
+        Some(cells.map(|(id, resident)| (*id, bytes(resident))).collect())
     }
 
     fn note(&mut self, head: &FrameHead, bytes: &[u8]) {
@@ -343,6 +361,7 @@ impl Shard {
         let early = crate::mutant!(ReleaseBeforeDurable);
         let batch = match (&outcome, &mut self.flight) {
             (AnyOutcome::Entry(_), _) => &mut self.waiting,
+            _ if crate::mutant!(AnswerNotHeldBack) => &mut self.free,
             _ if !self.waiting.entries.is_empty() => &mut self.waiting,
             (_, Some(flight)) => flight,
             (_, None) => &mut self.free,
@@ -397,6 +416,10 @@ impl Batch {
             return std::mem::take(self);
         }
         let rest = self.entries.split_off(entries_max);
+        if crate::mutant!(SplitReleasesEarly) {
+            let releases = std::mem::take(&mut self.releases);
+            return Self { entries: std::mem::replace(&mut self.entries, rest), releases, ..Self::default() };
+        }
         Self { entries: std::mem::replace(&mut self.entries, rest), ..Self::default() }
     }
 }

@@ -347,6 +347,7 @@ impl Process {
     fn touched(&mut self, id: u16, cx: &mut Context) {
         let Some(shard) = self.shards.get_mut(&id) else { return };
         let free = shard.take_free();
+        let early = free.releases.iter().find_map(|envelope| check::check_free(shard, envelope, cx));
         let due = shard.deadline().map(|due| cx.when(due));
         self.dirty.insert(id);
         if let Some(before) = self.due.remove(&id) {
@@ -355,6 +356,9 @@ impl Process {
         if let Some(due) = due {
             self.due.insert(id, due);
             self.deadlines.insert((due, id));
+        }
+        if let Some(message) = early {
+            cx.violate(Invariant::DurableFirst, "an answer leaves before what it rests on is durable", message);
         }
         self.release(free, cx);
     }
@@ -464,6 +468,8 @@ impl Process {
             self.release(committed, cx);
         }
         settings.reach(Step::AfterRelease)?;
+        self.rest(cx);
+        self.check_some(cx);
         self.snapshot(flight.len() as u64, settings, cx)
     }
 
@@ -481,6 +487,7 @@ impl Process {
         }
         self.since_snapshot = 0;
         cx.mark("snapshot-kept");
+        check::check_snapshot(&cells, cx);
         if settings.always_snapshots() {
             cx.bite("snapshot-always");
         }

@@ -18,6 +18,7 @@ use messages::time::{Span, Timestamp};
 use std::collections::BTreeMap;
 
 mod act;
+mod checks;
 mod clock;
 mod described;
 mod ills;
@@ -63,6 +64,8 @@ pub struct Machine {
     agent_down: u32,
     processes: BTreeMap<InstanceId, Process>,
     lease_until: Option<Timestamp>,
+    /// Until when the last answered beat gave a lease, whether or not that was written down.
+    granted_until: Option<Timestamp>,
     watchdog_at: u64,
     ills: Ills,
 }
@@ -95,6 +98,7 @@ impl Machine {
             agent_down: 0,
             processes: BTreeMap::new(),
             lease_until: None,
+            granted_until: None,
             watchdog_at: u64::MAX,
             ills: Ills::default(),
         }
@@ -173,7 +177,7 @@ impl Machine {
             if matches!(order, Order::Welcome { .. }) && self.processes.values().any(Process::runs) {
                 cx.mark("agent-adopted");
             }
-            self.tell_agent(Input::Order(order), cx);
+            self.heed(order, cx);
         }
     }
 
@@ -205,6 +209,7 @@ impl Machine {
             }
         }
         self.lease_until = None;
+        self.granted_until = None;
         self.watchdog_at = u64::MAX;
         self.ills.forget_held();
         true

@@ -101,6 +101,7 @@ pub struct Process {
     started: bool,
     health: Option<bool>,
     ended: Option<Ended>,
+    told_to_stop: bool,
 }
 
 /// One start in so many is announced only after the first health check was.
@@ -110,7 +111,16 @@ impl Process {
     /// A process that was just started.
     pub fn new(assignment: Assignment) -> Self {
         let program = Program::of(&assignment.workload);
-        Self { assignment, sick_unseen: false, program, fails: None, started: false, health: None, ended: None }
+        Self {
+            assignment,
+            sick_unseen: false,
+            program,
+            fails: None,
+            started: false,
+            health: None,
+            ended: None,
+            told_to_stop: false,
+        }
     }
 
     /// One that could not be started, and why.
@@ -144,6 +154,16 @@ impl Process {
     /// Whether its health is checked, and it runs long enough for that.
     pub const fn is_checked(&self) -> bool {
         self.runs() && self.started && self.assignment.workload.health.is_some()
+    }
+
+    /// It was told to stop.
+    pub const fn told_to_stop(&mut self) {
+        self.told_to_stop = true;
+    }
+
+    /// Whether it was told to stop.
+    pub const fn is_told_to_stop(&self) -> bool {
+        self.told_to_stop
     }
 
     fn ports(&self) -> Vec<(String, u16)> {

@@ -7,6 +7,9 @@ use messages::manifest::Workload;
 use messages::quantity;
 use messages::time::Span;
 
+/// A program that may take longer than this to start is not counted on.
+const START_GOOD: Span = Span::seconds(60);
+
 /// How a program behaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Program {
@@ -46,7 +49,9 @@ impl Program {
 
     /// Whether it never stays healthy.
     pub const fn bad(&self) -> bool {
-        self.sick_after.is_some() || self.exit_after.is_some() || self.grow.is_some() || self.cannot_start
+        let slow = matches!(self.start, Some(start) if start.0 > START_GOOD.0);
+        let ends = self.sick_after.is_some() || self.exit_after.is_some() || self.grow.is_some();
+        ends || self.cannot_start || slow
     }
 }
 

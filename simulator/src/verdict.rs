@@ -106,6 +106,32 @@ pub enum Invariant {
     Near,
     /// A damaged message is found out.
     Intact,
+    /// An entry follows from its cause, on the same chain and the same authority.
+    Caused,
+    /// Nothing that is of an older epoch, session or boot is taken in.
+    Fenced,
+    /// Instances are where they may be: tags, near and apart, spread, policy; and wait only where no node can take them.
+    Placement,
+    /// Every decision gives its reasons.
+    Explained,
+    /// A realm stays within its quota.
+    Quota,
+    /// A command is answered when it is done, and refused only for a reason.
+    Done,
+    /// A rollout takes its steps as its rules say, and comes to an end.
+    RolloutSteps,
+    /// What ends comes back in its time, and the healthy go last.
+    Restarts,
+    /// Routes lead where their job is, and share out all of the traffic.
+    Routes,
+    /// What clients asked of a job and were told fits into one order.
+    Linearizable,
+    /// What is of one realm is told to nobody of another.
+    Tenants,
+    /// What is told to stop gets its grace.
+    Grace,
+    /// What operators and policies want is known where it matters.
+    Known,
 }
 
 impl Invariant {

@@ -80,4 +80,7 @@ scenarios! {
     meddling_passes: "meddling",
     half_blind_passes: "half-blind",
     core_heals_passes: "core-heals",
+    placement_passes: "placement",
+    hostile_passes: "hostile",
+    crash_loops_pass: "crash-loops",
 }

@@ -99,6 +99,7 @@ impl Local {
             (Some((ports, pid)), Verdict::Unhealthy(evidence)) => {
                 self.see(Observation::Unhealthy { ports, pid, evidence });
             }
+            (None, _) if crate::mutant!(EarlyVerdictDropped) => {}
             (None, verdict) => self.early = Some(verdict),
         }
     }
@@ -119,7 +120,7 @@ impl Local {
         }
         let again_at = now.after(self.stop_grace).after(STOP_AGAIN_AFTER);
         self.stopping = Some(Stopping { reason: Reason::Stopped, again_at, killed: false });
-        Some(self.stop_grace)
+        Some(if crate::mutant!(StopWithoutGrace) { Span::default() } else { self.stop_grace })
     }
 
     /// Kills it: the lease is over. Returns whether that has to be said.

@@ -26,6 +26,9 @@ const HELLO_EVERY_MAX: Span = Span::seconds(2);
 /// How long until a report that was not heard is said again.
 const REPORT_AGAIN_AFTER: Span = Span::milliseconds(500);
 
+/// What a planted bug takes for never: a day.
+const NEVER: Span = Span::seconds(86_400);
+
 /// A node's hands.
 #[derive(Clone, Debug)]
 pub struct Reconciler {
@@ -87,7 +90,10 @@ impl Reconciler {
             lease_length: terms.lease,
             version: 0,
             desired: None,
-            locals: found.map(|found| (found.instance, Local::found(found))).collect(),
+            locals: found
+                .filter(|_| !crate::mutant!(AdoptsNothing))
+                .map(|found| (found.instance, Local::found(found)))
+                .collect(),
             report: None,
             outputs: VecDeque::new(),
         };
@@ -153,7 +159,8 @@ impl Reconciler {
     fn heed(&mut self, order: Order) {
         match order {
             Order::Welcome { epoch, session, lease, boot, hello_at, desired } => {
-                if boot == self.boot && hello_at >= self.born && (epoch, session) > (self.epoch, self.session) {
+                let mine = boot == self.boot || crate::mutant!(WelcomeOfOtherBoot);
+                if mine && hello_at >= self.born && (epoch, session) > (self.epoch, self.session) {
                     self.join(epoch, session, lease, desired);
                 }
             }
@@ -204,7 +211,10 @@ impl Reconciler {
     }
 
     fn heard(&mut self, number: u64) {
-        let Some(report) = self.report.take_if(|report| report.number == number) else { return };
+        let Some(report) = self.report.take_if(|report| report.number == number || crate::mutant!(AnyReportHeard))
+        else {
+            return;
+        };
         for (instance, observation) in report.observations {
             if let Some(local) = self.locals.get_mut(&instance)
                 && local.observation.as_ref() == Some(&observation)
@@ -243,8 +253,9 @@ impl Reconciler {
     /// Makes the machine what is desired.
     fn reconcile(&mut self) {
         let Some(desired) = &self.desired else { return };
-        let (now, leased) = (self.now, self.lease.holds(self.now));
-        let cleared = !self.locals.iter().any(|(id, local)| local.live() && !desired.contains_key(id));
+        let (now, leased) = (self.now, self.lease.holds(self.now) || crate::mutant!(ExclusiveStartsUnleased));
+        let cleared = crate::mutant!(StartsBeforeCleared)
+            || !self.locals.iter().any(|(id, local)| local.live() && !desired.contains_key(id));
         for assignment in desired.values() {
             let instance = assignment.instance;
             match (assignment.goal, self.locals.get_mut(&instance)) {
@@ -265,12 +276,15 @@ impl Reconciler {
         }
         let outputs = &mut self.outputs;
         self.locals.retain(|instance, local| {
-            if desired.contains_key(instance) {
+            if desired.contains_key(instance) && (local.live() || !crate::mutant!(EndedStartsAgain)) {
                 return true;
             }
             if !local.live() {
                 outputs.push_back(Output::Forget(*instance));
                 return false;
+            }
+            if crate::mutant!(UnwantedLeftRunning) {
+                return true;
             }
             outputs.extend(local.stop(now).map(|grace| Output::Stop { instance: *instance, grace }));
             true
@@ -304,8 +318,10 @@ impl Reconciler {
             return;
         }
         let next = wait.times(2).min(HELLO_EVERY_MAX);
+        let wait = if crate::mutant!(HelloOnce) { NEVER } else { wait };
         self.link = Link::Greeting { again_at: self.now.after(wait), wait: next };
-        let seen = self.locals.iter().filter_map(|(id, local)| Some((*id, local.observation.clone()?))).collect();
+        let known = self.locals.iter().filter(|_| !crate::mutant!(HelloSaysNothing));
+        let seen = known.filter_map(|(id, local)| Some((*id, local.observation.clone()?))).collect();
         let sent_at = Timestamp(self.stamp());
         let hello = Message::Hello { spec: self.spec.clone(), boot: self.boot, sent_at, seen };
         self.outputs.push_back(Output::Say(hello));
@@ -338,7 +354,7 @@ impl Reconciler {
         }
         let (epoch, now) = (self.epoch, self.now);
         if let Some(report) = self.report.as_mut().filter(|report| report.again_at <= now) {
-            report.again_at = now.after(REPORT_AGAIN_AFTER);
+            report.again_at = now.after(if crate::mutant!(ReportOnce) { NEVER } else { REPORT_AGAIN_AFTER });
             let (report, observations) = (report.number, report.observations.clone());
             self.outputs.push_back(Output::Say(Message::Report { epoch, report, observations }));
         }

@@ -30,6 +30,7 @@ fn adopt(draft: &mut Draft<'_, Job>, spec: &JobSpec) -> String {
     let revision = match (before.target(), before.settled) {
         (target, _) if target > 0 && same(target) => target,
         (_, settled) if settled > 0 && same(settled) => settled,
+        _ if crate::mutant!(RevisionReused) => before.revision.max(1),
         _ => before.revision + 1,
     };
     draft.record(Event::Applied { spec: spec.clone(), revision });
@@ -183,6 +184,9 @@ pub(super) fn rollout_over(draft: &mut Draft<'_, Job>, rollout: RolloutId) -> Re
 
 /// Answers a ticket that was answered before. Nothing is done twice.
 fn repeated(draft: &mut Draft<'_, Job>, ticket: u64) -> bool {
+    if crate::mutant!(TicketForgotten) {
+        return false;
+    }
     let Some((_, outcome)) = draft.state.answers.iter().find(|(known, _)| *known == ticket).cloned() else {
         return false;
     };

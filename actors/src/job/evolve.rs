@@ -70,7 +70,9 @@ fn declared(job: &mut Job, event: &Event) {
             if let Some(spec) = job.spec.as_mut().filter(|_| *instances > 0) {
                 spec.instances = *instances;
             }
-            recount(job);
+            if !crate::mutant!(ScaleNotCounted) {
+                recount(job);
+            }
         }
         Event::Answered { ticket, outcome } => {
             if job.answers.len() == ANSWERS_MAX {
@@ -95,7 +97,9 @@ fn recount(job: &mut Job) {
 fn settle(job: &mut Job, revision: u32) {
     job.settled = revision;
     job.counts = BTreeMap::from([(revision, job.desired)]);
-    job.weights = vec![(revision, 100)];
+    if !crate::mutant!(WeightsKeptAtSettle) || job.weights.is_empty() {
+        job.weights = vec![(revision, 100)];
+    }
     forget_workloads(job);
 }
 

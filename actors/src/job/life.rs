@@ -38,6 +38,7 @@ pub(super) fn assigned(
             Phase::Stopping => stop(draft, node, instance, Reason::Stopped),
             _ => draft.turn.send(node, node::Message::Start { instance }),
         },
+        _ if crate::mutant!(StrangerKept) => {}
         _ => stop(draft, node, instance, Reason::Stale),
     }
     Reason::Declared
@@ -92,7 +93,7 @@ pub(super) fn released(
         return Reason::Stale;
     }
     let moved = known.retiring;
-    if known.live() && here {
+    if known.live() && here && !crate::mutant!(EndNotCounted) {
         fail(draft, instance, ended);
     }
     draft.record(Event::Gone { instance, ended: ended.clone() });
@@ -102,7 +103,7 @@ pub(super) fn released(
 pub(super) fn move_away(draft: &mut Draft<'_, Job>, instance: InstanceId, node: NodeId) -> Reason {
     match draft.state.instances.get(&instance) {
         Some(known) if known.node == Some(node) => {
-            if known.live() {
+            if known.live() && !crate::mutant!(MoveAwayIgnored) {
                 draft.record(Event::Retired { instance, because: Reason::NodeDrained });
             }
         }
@@ -121,9 +122,10 @@ fn fail(draft: &mut Draft<'_, Job>, instance: InstanceId, ended: &Ended) {
     let failures = match (lost, ran >= spec.restart.forget_after) {
         (true, _) => before,
         (false, true) => 1,
+        (false, false) if crate::mutant!(FailuresForgotten) => 1,
         (false, false) => before.saturating_add(1),
     };
-    let until = if lost { now } else { now.after(wait(draft, known.slot, failures)) };
+    let until = if lost || crate::mutant!(NoBackoff) { now } else { now.after(wait(draft, known.slot, failures)) };
     let avoids = lost || ended.reason == Reason::CouldNotStart || failures >= FAILURES_BEFORE_AVOIDING;
     draft.record(Event::Failed {
         instance,
@@ -144,7 +146,8 @@ fn known_node(state: &Job, instance: InstanceId) -> Option<NodeId> {
 fn wait(draft: &Draft<'_, Job>, slot: u32, failures: u32) -> Span {
     let restart = draft.state.spec.as_ref().map(|spec| spec.restart.clone()).unwrap_or_default();
     let doublings = failures.saturating_sub(1).min(20);
-    let wait = restart.backoff.times(1 << doublings).min(restart.backoff_max);
+    let longest = if crate::mutant!(BackoffUncapped) { Span(u64::MAX / 2) } else { restart.backoff_max };
+    let wait = restart.backoff.times(1 << doublings).min(longest);
     let jitter = draft.turn.random(&format!("backoff/{slot}"), wait.0 / 8 + 1);
     Span(wait.0.saturating_add(jitter))
 }

@@ -90,6 +90,9 @@ fn shrink(draft: &mut Draft<'_, Job>, revision: u32, because: Reason) {
     let mut live: Vec<(bool, Phase, Reverse<u32>, InstanceId)> =
         live.map(|(id, one)| (one.healthy(), one.phase, Reverse(one.slot), *id)).collect();
     live.sort_unstable();
+    if crate::mutant!(HealthyGoFirst) {
+        live.reverse();
+    }
     for (_, _, _, instance) in live.into_iter().take(left) {
         draft.record(Event::Retired { instance, because: why_less(&draft.state, revision, because) });
     }
@@ -135,7 +138,7 @@ fn grow(draft: &mut Draft<'_, Job>, revision: u32, because: Reason, wanted: &mut
     used.extend(draft.state.waiting().map(|(slot, _)| slot));
     let mut slot = 0;
     for _ in 0..missing {
-        if draft.state.exclusive() && count(used.iter()) >= draft.state.desired {
+        if draft.state.exclusive() && !crate::mutant!(ExclusiveSurges) && count(used.iter()) >= draft.state.desired {
             return;
         }
         while !used.insert(slot) {
@@ -172,7 +175,9 @@ fn restart_next(draft: &mut Draft<'_, Job>) {
         let state = &draft.state;
         let one = state.instances.get(&instance).filter(|one| one.live());
         let restarting = state.instances.values().any(|one| one.retiring == Some(Reason::Operator));
-        let may = one.is_none_or(|one| !one.healthy() || (!restarting && state.healthy() >= state.desired));
+        let may = one.is_none_or(|one| {
+            crate::mutant!(RestartsAllAtOnce) || !one.healthy() || (!restarting && state.healthy() >= state.desired)
+        });
         if !may {
             return;
         }

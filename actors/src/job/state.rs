@@ -80,7 +80,7 @@ impl Instance {
 
     /// Whether it may be given traffic.
     pub fn healthy(&self) -> bool {
-        self.phase == Phase::Healthy && !self.unseen
+        self.phase == Phase::Healthy && (!self.unseen || crate::mutant!(UnseenStaysHealthy))
     }
 
     /// Whether it is an endpoint, healthy or not.

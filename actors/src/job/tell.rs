@@ -31,7 +31,9 @@ pub(super) fn wake(draft: &mut Draft<'_, Job>) -> Reason {
     };
     let (wanted, starting, stopping) = (due(Phase::Wanted), due(Phase::Starting), due(Phase::Stopping));
     if !wanted.is_empty() {
-        place(draft, &wanted);
+        if !crate::mutant!(PlaceNotRepeated) {
+            place(draft, &wanted);
+        }
         draft.record(Event::Sought { instances: wanted });
     }
     for instance in starting {
@@ -39,17 +41,23 @@ pub(super) fn wake(draft: &mut Draft<'_, Job>) -> Reason {
         draft.record(Event::Pressed { instance });
     }
     for instance in stopping {
-        stop(draft, instance);
+        if !crate::mutant!(StopNotRepeated) {
+            stop(draft, instance);
+        }
         draft.record(Event::Pressed { instance });
     }
     for (route, _) in owed_routes(&draft.state).filter(|(_, due)| *due <= now).collect::<Vec<_>>() {
         draft.record(Event::EndpointsRepeated { route });
-        send_endpoints(draft, route);
+        if !crate::mutant!(EndpointsNotRepeated) {
+            send_endpoints(draft, route);
+        }
     }
     if draft.state.rollout.as_ref().is_some_and(|rollout| rollout.owed() && rollout.retry.due <= now) {
         draft.record(Event::RolloutPressed);
         begin(draft);
-        progress_again(draft);
+        if !crate::mutant!(ProgressNotRepeated) {
+            progress_again(draft);
+        }
     }
     let dismissed = draft.state.dismissed.iter().filter(|(_, dismissal)| dismissal.retry.due <= now);
     for (rollout, by) in dismissed.map(|(rollout, dismissal)| (*rollout, dismissal.by)).collect::<Vec<_>>() {

@@ -145,7 +145,9 @@ impl<D: Disk> Journal<D> {
         let header = segment::segment_header(self.next);
         self.disk.append(&file, &header).map_err(failed(&file, "write"))?;
         self.disk.sync(&file).map_err(failed(&file, "sync"))?;
-        self.disk.sync_directory().map_err(failed("the directory", "sync"))?;
+        if !crate::mutant!(RollWithoutDirectorySync) {
+            self.disk.sync_directory().map_err(failed("the directory", "sync"))?;
+        }
         self.segments.push(self.next);
         self.length = header.len() as u64;
         Ok(())
@@ -197,7 +199,8 @@ impl<D: Disk> Journal<D> {
         }
         let file = self.file();
         let batch = segment::batch(self.next, self.length, frames);
-        if let Err(cause) = self.disk.append(&file, &batch) {
+        let written = self.disk.append(&file, &batch);
+        if let Err(cause) = written.or_else(|cause| if crate::mutant!(FullDiskIgnored) { Ok(()) } else { Err(cause) }) {
             if let Err(second) = self.disk.truncate(&file, self.length) {
                 self.poison = Some(format!("{cause}; then, taking it back: {second}"));
             }
@@ -220,7 +223,9 @@ impl<D: Disk> Journal<D> {
             return Err(JournalError::Poisoned(cause.clone()));
         }
         let file = self.file();
-        if let Err(cause) = self.disk.sync(&file) {
+        let synced = if crate::mutant!(SyncForgotten) { Ok(()) } else { self.disk.sync(&file) };
+        if let Err(cause) = synced.or_else(|cause| if crate::mutant!(SyncFailureIgnored) { Ok(()) } else { Err(cause) })
+        {
             self.poison = Some(cause.to_string());
             return Err(failed(&file, "sync")(cause));
         }
@@ -246,7 +251,8 @@ impl<D: Disk> Journal<D> {
     /// # Errors
     /// When the disk fails, or something is damaged.
     pub fn read(&mut self, from: Position, mut show: impl FnMut(Position, &[u8]) -> bool) -> Result<(), JournalError> {
-        let begins = self.segments.partition_point(|first| *first <= from.0).saturating_sub(1);
+        let begins = self.segments.partition_point(|first| *first <= from.0);
+        let begins = begins.saturating_sub(usize::from(!crate::mutant!(ReadStartsLate)));
         let segments = self.segments.clone();
         for first in segments.into_iter().skip(begins) {
             let file = segment::name(first);
@@ -272,7 +278,7 @@ impl<D: Disk> Journal<D> {
     /// # Errors
     /// When the disk fails.
     pub fn keep_snapshot(&mut self, mut snapshot: Snapshot) -> Result<(), JournalError> {
-        snapshot.position = self.position();
+        snapshot.position = if crate::mutant!(SnapshotLabelledLate) { Position(self.next) } else { self.position() };
         snapshot.shards = self.shards.values().copied().collect();
         let name = snapshot.name();
         let part = format!("{name}.part");
@@ -281,7 +287,9 @@ impl<D: Disk> Journal<D> {
         }
         self.disk.create(&part).map_err(failed(&part, "create"))?;
         self.disk.append(&part, &snapshot.encode()).map_err(failed(&part, "write"))?;
-        self.disk.sync(&part).map_err(failed(&part, "sync"))?;
+        if !crate::mutant!(SnapshotNotSynced) {
+            self.disk.sync(&part).map_err(failed(&part, "sync"))?;
+        }
         self.disk.rename(&part, &name).map_err(failed(&part, "rename"))?;
         self.disk.sync_directory().map_err(failed("the directory", "sync"))?;
         self.snapshot = Some(snapshot);

@@ -4,6 +4,7 @@
 use super::snapshot::Snapshot;
 use super::{Journal, JournalError, SNAPSHOTS_KEPT, Torn, continue_shard, failed, segment, snapshot_name};
 use crate::ports::Disk;
+use std::collections::BTreeMap;
 use std::io::{Error, ErrorKind};
 
 impl<D: Disk> Journal<D> {
@@ -98,10 +99,11 @@ impl<D: Disk> Journal<D> {
         if first != self.next {
             return Err(JournalError::Missing { file: segment::name(self.next), expected: self.next, found: first });
         }
-        let mut shards = self.shards.clone();
+        let mut shards = if crate::mutant!(MarksOfLastSegmentOnly) { BTreeMap::new() } else { self.shards.clone() };
         let walked = segment::walk(&bytes, first, |_, frame| continue_shard(&mut shards, frame));
-        if let Some(trouble) = walked.trouble {
-            let vouched = segment::vouched(&bytes, walked.sound, first).is_some();
+        let kept = last && crate::mutant!(TornTailKept) && walked.whole >= segment::SEGMENT_HEADER_BYTES;
+        if let Some(trouble) = walked.trouble.filter(|_| !kept) {
+            let vouched = segment::vouched(&bytes, walked.sound, first).is_some() && !crate::mutant!(DamageCutOff);
             if !last || vouched {
                 let offset = walked.sound as u64;
                 return Err(JournalError::Damaged { file, offset, trouble });
@@ -109,7 +111,7 @@ impl<D: Disk> Journal<D> {
             self.cut(first, walked.whole as u64, length)?;
             return if walked.whole < segment::SEGMENT_HEADER_BYTES { Ok(()) } else { self.scan(first, true) };
         }
-        if last {
+        if last && !crate::mutant!(LastBatchBelieved) {
             self.secure(&file, walked.last, &bytes)?;
         }
         self.next += walked.frames;
@@ -149,7 +151,7 @@ impl<D: Disk> Journal<D> {
             self.notes.push(format!("the log before a snapshot stays: {error}"));
             return Ok(());
         }
-        for position in &positions[..drop] {
+        for position in &positions[..drop + usize::from(crate::mutant!(BaseLetGo))] {
             let name = snapshot_name(*position);
             self.disk.remove(&name).map_err(failed(&name, "remove"))?;
         }

@@ -69,8 +69,9 @@ impl Claim {
     }
 
     /// What is owed because of it.
-    pub(super) const fn debts(&self) -> [&Debt; 3] {
-        [&self.assigned, &self.observed, &self.moving]
+    pub(super) fn debts(&self) -> [&Debt; 3] {
+        let observed = if crate::mutant!(ObservedNotRepeated) { &self.assigned } else { &self.observed };
+        [&self.assigned, observed, &self.moving]
     }
 
     pub(super) fn assignment(&self) -> Assignment {

@@ -60,8 +60,7 @@ impl Node {
                 self.commanded = Some((*ticket, "cordoned".into()));
             }
             Event::Uncordoned { ticket } => {
-                (self.cordoned, self.drain) = (false, Drain::No);
-                self.stop_moving();
+                self.open_up();
                 self.commanded = Some((*ticket, "uncordoned".into()));
             }
             Event::DrainBegan { ticket } => self.begin_drain(*ticket, at),
@@ -77,6 +76,15 @@ impl Node {
     fn stop_moving(&mut self) {
         let moving = self.claims.values_mut().filter(|claim| claim.moving.open());
         moving.for_each(|claim| claim.moving.settle());
+    }
+
+    /// It takes work again.
+    fn open_up(&mut self) {
+        self.cordoned = false;
+        if !crate::mutant!(UncordonKeepsDrain) {
+            self.drain = Drain::No;
+        }
+        self.stop_moving();
     }
 
     fn begin_drain(&mut self, ticket: u64, at: Timestamp) {
@@ -116,6 +124,7 @@ impl Node {
     fn vanish_from_sight(&mut self, heard: Timestamp, at: Timestamp) {
         self.presence = Presence::Suspect { heard };
         let started = self.claims.values_mut().filter(|claim| claim.goal != Goal::Hold);
+        let started = started.filter(|_| !crate::mutant!(SuspectNotTold));
         started.for_each(|claim| claim.observed.owe(at));
     }
 
@@ -163,9 +172,11 @@ impl Node {
     /// Everything that is owed and may be said now.
     pub(super) fn debts(&self) -> impl Iterator<Item = &Debt> {
         let up = self.presence == Presence::Up;
-        let wanted = std::iter::once(&self.desired).filter(move |_| up);
+        let wanted = std::iter::once(&self.desired).filter(move |_| up && !crate::mutant!(DesiredNotRepeated));
+        let view = std::iter::once(&self.view).filter(|_| !crate::mutant!(ViewNotRepeated));
         let claims = self.claims.values().flat_map(|claim| claim.debts());
         let releases = self.releases.values().map(|release| &release.debt);
-        wanted.chain([&self.view]).chain(claims).chain(releases).filter(|debt| debt.open())
+        let releases = releases.filter(|_| !crate::mutant!(ReleaseNotRepeated));
+        wanted.chain(view).chain(claims).chain(releases).filter(|debt| debt.open())
     }
 }

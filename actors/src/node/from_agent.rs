@@ -24,10 +24,16 @@ impl Draft<'_, Node> {
         let state = &self.state;
         let rebooted = boot != state.boot;
         let overtaken = !rebooted && sent_at.0 <= state.reported && state.epoch > 0;
-        if overtaken || state.former_boots.contains(&boot) {
+        let overtaken = overtaken && !crate::mutant!(OvertakenHelloHeeded);
+        let former = state.former_boots.contains(&boot) && !crate::mutant!(OldBootWelcomed);
+        if overtaken || former {
             return;
         }
-        let anew = rebooted || matches!(state.presence, Presence::Unknown | Presence::Lost { .. });
+        let anew = match state.presence {
+            Presence::Unknown => true,
+            Presence::Lost { .. } => rebooted || !crate::mutant!(EpochKept),
+            Presence::Up | Presence::Suspect { .. } => rebooted && !crate::mutant!(RebootKeepsEpoch),
+        };
         let (epoch, session) = (state.epoch + u64::from(anew), state.session + 1);
         self.record(Event::Welcomed { spec: spec.clone(), boot, sent_at, epoch, session });
         self.take_in(seen);
@@ -54,7 +60,8 @@ impl Draft<'_, Node> {
     fn miss(&mut self, seen: &[(InstanceId, Observation)], rebooted: bool) {
         let there = |instance: &InstanceId| seen.iter().any(|(seen, _)| seen == instance);
         let ran = self.state.claims.values().filter(|claim| {
-            let known = claim.observation.is_some() || (rebooted && claim.started);
+            let may_have_run = rebooted && claim.started && !crate::mutant!(RebootNotSeen);
+            let known = claim.observation.is_some() || may_have_run;
             known && !there(&claim.spec.instance)
         });
         let vanished: Vec<_> = ran.map(|claim| (claim.spec.instance, claim.spec.job)).collect();
@@ -80,13 +87,14 @@ impl Draft<'_, Node> {
 
     /// The agent reports what it sees.
     pub(super) fn report(&mut self, epoch: u64, report: u64, observations: &[(InstanceId, Observation)]) {
-        let stale =
-            epoch != self.state.epoch || matches!(self.state.presence, Presence::Unknown | Presence::Lost { .. });
+        let other = epoch != self.state.epoch;
+        let stale = other || matches!(self.state.presence, Presence::Unknown | Presence::Lost { .. });
         if stale {
             return self.set_right();
         }
         let agent = Address::Agent(me(self.turn));
-        if report > self.state.reported && self.take_in(observations) {
+        let news = report > self.state.reported || crate::mutant!(OvertakenReportHeeded);
+        if news && self.take_in(observations) {
             self.record(Event::ReportTaken { report });
         }
         self.turn.send(agent, Order::ReportHeard { report });
@@ -131,10 +139,11 @@ impl Draft<'_, Node> {
 
     /// The detector did not hear the agent in time.
     pub(super) fn silent(&mut self, session: u64, heard: Timestamp) {
-        if session < self.state.session && self.state.up() {
+        let mine = session == self.state.session || crate::mutant!(SilenceOfOldSession);
+        if session < self.state.session && !mine && self.state.up() {
             return self.set_right();
         }
-        if session == self.state.session && self.state.up() {
+        if mine && self.state.up() {
             self.record(Event::Suspected { session, heard });
         }
         self.turn.send(Address::Agent(me(self.turn)), Order::SayHello);

@@ -14,7 +14,7 @@ impl Draft<'_, Node> {
     /// A scheduler proposes an instance. The node is the arbiter of its own capacity.
     pub(super) fn claim(&mut self, claim: &ClaimSpec) {
         let (node, instance) = (me(self.turn), claim.instance);
-        if let Some(held) = self.state.claims.get(&instance) {
+        if let Some(held) = self.state.claims.get(&instance).filter(|_| !crate::mutant!(ClaimTwice)) {
             let (view, asked) = (self.state.view(), held.assigned.open());
             self.turn.answer(scheduler::Message::View { node, view });
             if asked {
@@ -40,6 +40,8 @@ impl Draft<'_, Node> {
             return Some(Reason::Stale);
         }
         match state.standing() {
+            Standing::Cordoned | Standing::Draining if crate::mutant!(CordonIgnored) => {}
+            Standing::Suspect if crate::mutant!(SuspectTakesClaims) => {}
             Standing::Unknown => return Some(Reason::NotFound),
             Standing::Suspect | Standing::Lost => return Some(Reason::NodeDown),
             Standing::Draining => return Some(Reason::NodeDrained),

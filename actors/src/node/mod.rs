@@ -198,7 +198,8 @@ impl Node {
     /// When a suspect node is given up: a lease and a margin after it was recorded to be suspect.
     pub fn given_up_at(&self) -> Option<Timestamp> {
         let lease = if crate::mutant!(NoLeaseWait) { Span::default() } else { TERMS.lease };
-        matches!(self.presence, Presence::Suspect { .. }).then(|| self.since.after(lease).after(TERMS.margin))
+        let margin = if crate::mutant!(NoMargin) { Span::default() } else { TERMS.margin };
+        matches!(self.presence, Presence::Suspect { .. }).then(|| self.since.after(lease).after(margin))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Drain, Node, me};
 use crate::behavior::Draft;
-use messages::agent::{Ended, Order};
+use messages::agent::{Ended, Goal, Order};
 use messages::envelope::Address;
 use messages::id::{InstanceId, SchedulerId};
 use messages::node::Event;
@@ -16,7 +16,8 @@ impl Draft<'_, Node> {
         let now = self.turn.now();
         if self.state.given_up_at().is_some_and(|due| due <= now) {
             self.record(Event::GivenUp);
-            let lost: Vec<_> = self.state.claims.values().map(|claim| (claim.spec.instance, claim.spec.job)).collect();
+            let claims = self.state.claims.values().filter(|_| !crate::mutant!(LostKeepsClaims));
+            let lost: Vec<_> = claims.map(|claim| (claim.spec.instance, claim.spec.job)).collect();
             for (instance, job) in lost {
                 let detail = format!("node {} was not heard until its lease ran out", self.state.name());
                 self.record(Event::Released { instance, job, ended: Ended::new(Reason::NodeLost, detail) });
@@ -29,7 +30,9 @@ impl Draft<'_, Node> {
 
     /// A drain is over when nothing is left.
     pub(super) fn end_drain(&mut self) {
-        if self.state.drain == Drain::Going && self.state.claims.is_empty() {
+        let mut left = self.state.claims.values();
+        let over = left.all(|claim| claim.goal() == Goal::Stop && crate::mutant!(DrainEndsEarly));
+        if self.state.drain == Drain::Going && over {
             self.record(Event::Drained);
         }
     }

@@ -52,7 +52,9 @@ impl Policy {
                 if self.answers.len() == ANSWERS_MAX {
                     self.answers.pop_front();
                 }
-                self.answers.push_back((*id, outcome.clone()));
+                if !crate::mutant!(AnswerForgotten) {
+                    self.answers.push_back((*id, outcome.clone()));
+                }
             }
             Event::PolicySet { realm, text, mode } => {
                 self.realm.clone_from(realm);

@@ -182,7 +182,7 @@ impl Behavior for Policy {
                     && owed.contains(&by)
                 {
                     let settled = Event::Settled { ticket: *ticket, by, outcome: outcome.clone() };
-                    if owed.len() > 1 {
+                    if owed.len() > 1 && !crate::mutant!(FirstAnswerCounts) {
                         turn.record(settled);
                     } else {
                         progress::finish(&mut Draft::new(self, turn), *ticket, settled);
@@ -204,7 +204,8 @@ impl Behavior for Policy {
     }
 
     fn deadline(&self) -> Option<Timestamp> {
-        let rules = (self.rules.noted < self.rules.version).then_some(self.rules.retry.due);
+        let owed = self.rules.noted < self.rules.version && !crate::mutant!(RulesSentOnce);
+        let rules = owed.then_some(self.rules.retry.due);
         self.tasks.values().filter_map(Task::due).chain(rules).min()
     }
 

@@ -10,7 +10,12 @@ use messages::scheduler::{self, DEFAULT_SITE};
 
 /// Begins the first in the lane, if it has not begun; and the next, as long as one is answered at once.
 pub(super) fn begin_next(draft: &mut Draft<'_, Policy>) {
-    while let Some(ticket) = draft.state.lane.front().copied() {
+    let queued = |state: &Policy, ticket: &u64| state.tasks.get(ticket).is_some_and(|task| task.stage == Stage::Queued);
+    let next = |state: &Policy| match crate::mutant!(LaneForgotten) {
+        true => state.lane.iter().find(|ticket| queued(state, ticket)).copied(),
+        false => state.lane.front().copied(),
+    };
+    while let Some(ticket) = next(&draft.state) {
         let Some(task) = draft.state.tasks.get(&ticket).filter(|task| task.stage == Stage::Queued) else { return };
         let request = task.request.clone();
         if let Err(refusal) = within_quota(&draft.state, &request) {
@@ -135,7 +140,7 @@ pub(super) fn send_rules(draft: &mut Draft<'_, Policy>) {
 pub(super) fn wake(draft: &mut Draft<'_, Policy>) {
     let now = draft.turn.now();
     let rules = &draft.state.rules;
-    if rules.noted < rules.version && rules.retry.due <= now {
+    if rules.noted < rules.version && rules.retry.due <= now && !crate::mutant!(RulesSentOnce) {
         draft.record(Event::RulesSent);
         send_rules(draft);
     }
@@ -154,7 +159,7 @@ pub(super) fn wake(draft: &mut Draft<'_, Policy>) {
         if checking {
             let doubtful = doubtful(&draft.state, &request);
             ask_scheduler(draft, ticket, doubtful);
-        } else {
+        } else if !crate::mutant!(PassedOnOnce) {
             pass_on(draft, ticket);
         }
     }

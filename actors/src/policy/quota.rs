@@ -29,12 +29,15 @@ pub(super) fn check(
     changed: &BTreeMap<String, JobSpec>,
 ) -> Result<(), Refusal> {
     let before = sum(jobs.values());
-    let kept = jobs.iter().filter(|(name, _)| !changed.contains_key(*name)).map(|(_, spec)| spec);
+    let kept = jobs
+        .iter()
+        .filter(|(name, _)| !changed.contains_key(*name) || crate::mutant!(QuotaCountsTwice))
+        .map(|(_, spec)| spec);
     let after = sum(kept.chain(changed.values()));
     let slack = u64::from(crate::mutant!(QuotaOffByOne));
     if let Some(limit) = quota.instances
         && after.instances > limit.saturating_add(slack)
-        && after.instances > before.instances
+        && (after.instances > before.instances || crate::mutant!(SmallerRefused))
     {
         let (count, limit) = (after.instances.to_string(), limit.to_string());
         return Err(exceeded(realm, "instances", &count, &limit, &before.instances.to_string()));

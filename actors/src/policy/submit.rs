@@ -97,7 +97,7 @@ fn open_door(policies: &Policies, mode: Mode, draft: &Draft<'_, Policy>, realm: 
     let who = draft.turn.principal();
     let when = Circumstance::When(draft.turn.now());
     let verdict = policies.judge(&Party::user(who), "set-policy", &Party::realm(realm), when);
-    if !verdict.denies(mode) {
+    if !verdict.denies(mode) || crate::mutant!(LockOutAllowed) {
         return Ok(());
     }
     let message = format!("this policy would lock {who} out: set-policy would be {}", verdict.words());
@@ -133,7 +133,11 @@ impl Policy {
                 });
                 let count = Circumstance::Count(now, 0);
                 let routes = manifest.routes.values().map(|route| on(&Party::route(route), count));
-                let all = jobs.chain(routes).reduce(Verdict::and);
+                let all = jobs.chain(routes).reduce(if crate::mutant!(LastVerdictCounts) {
+                    |_, last| last
+                } else {
+                    Verdict::and
+                });
                 all.unwrap_or_else(|| on(&Party::realm(realm), count))
             }
             Request::Scale { job, instances } => on_job(job, Circumstance::Count(now, *instances)),

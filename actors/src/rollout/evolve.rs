@@ -27,6 +27,9 @@ pub(super) fn evolve(rollout: &mut Rollout, event: &Event, at: Timestamp) {
                 rollout.passed = rollout.present().weight;
             }
             rollout.step = *step;
+            if crate::mutant!(PassedCountsAhead) {
+                rollout.passed = rollout.present().weight;
+            }
             wait(rollout, at);
         }
         Event::WeightRaised { weight } => {

@@ -4,6 +4,7 @@ use super::{Rollout, Standing};
 use crate::behavior::Draft;
 use messages::reason::Reason;
 use messages::rollout::Event;
+use messages::time::Span;
 
 /// Goes on, or back, as far as what is known allows, until there is something to tell the job.
 pub(super) fn advance(before: &Rollout, draft: &mut Draft<'_, Rollout>) {
@@ -21,16 +22,22 @@ fn advance_once(draft: &mut Draft<'_, Rollout>) {
         return;
     }
     health(draft);
-    if draft.state.standing == Standing::Rolling {
+    if draft.state.standing == Standing::Rolling || crate::mutant!(HeldGoesOn) {
         pass(draft);
     }
+}
+
+/// How long a step may wait for health.
+fn patience(state: &Rollout) -> Span {
+    if crate::mutant!(ImpatientDeadline) { Span(state.spec.deadline.0 / 4) } else { state.spec.deadline }
 }
 
 /// Reverts when there were too many failures, or the step took too long.
 fn fail(draft: &mut Draft<'_, Rollout>) -> bool {
     let (state, now) = (&draft.state, draft.turn.now());
     let coming = state.coming();
-    let failures = coming.map_or(0, |coming| coming.failures);
+    let old = state.revisions.iter().map(|known| known.failures).max().filter(|_| crate::mutant!(OldFailuresCount));
+    let failures = old.unwrap_or_else(|| coming.map_or(0, |coming| coming.failures));
     let evidence = coming.and_then(|coming| coming.evidence.clone());
     let failures_max = state.spec.failures_max.max(1);
     if failures >= failures_max && !crate::mutant!(ForgetFailures) {
@@ -41,7 +48,8 @@ fn fail(draft: &mut Draft<'_, Rollout>) -> bool {
     let late = state.standing == Standing::Rolling
         && state.healthy_since.is_none()
         && !healthy_enough(state)
-        && now >= state.waiting_since.after(state.spec.deadline);
+        && now >= state.waiting_since.after(patience(state))
+        && !crate::mutant!(NeverLate);
     if late {
         let healthy = coming.map_or(0, |coming| coming.healthy);
         let asked = state.share(state.present().weight);
@@ -60,6 +68,9 @@ pub(super) fn revert(draft: &mut Draft<'_, Rollout>, reason: Reason, evidence: S
 /// Whether the job, having taken in what this step asks for, has it healthy.
 fn healthy_enough(state: &Rollout) -> bool {
     let asked = state.share(state.present().weight);
+    if state.promoted && crate::mutant!(PromoteSkipsHealth) {
+        return true;
+    }
     !state.owed() && state.coming().map_or(0, |coming| coming.healthy) >= asked
 }
 
@@ -78,7 +89,7 @@ fn health(draft: &mut Draft<'_, Rollout>) {
                 draft.record(Event::WeightRaised { weight });
             }
         }
-        Some(_) if healthy < asked => {
+        Some(_) if healthy < asked && !crate::mutant!(HealthLostIgnored) => {
             draft.record(Event::HealthLost { evidence: format!("{healthy} of {asked} healthy") });
         }
         _ => {}
@@ -92,7 +103,7 @@ fn pass(draft: &mut Draft<'_, Rollout>) {
     if !over || state.owed() || state.traffic != state.present().weight {
         return;
     }
-    let next = state.step + 1;
+    let next = state.step + 1 + u32::from(crate::mutant!(StepSkipped));
     if next >= state.steps() {
         draft.record(Event::Settled);
     } else {

@@ -151,8 +151,8 @@ impl Behavior for Rollout {
     fn deadline(&self) -> Option<Timestamp> {
         let retry = self.owed().then_some(self.retry.due);
         let gate = (self.standing == Standing::Rolling && !self.owed()).then(|| self.gate_due());
-        let deadline = (self.standing == Standing::Rolling && self.healthy_since.is_none())
-            .then(|| self.waiting_since.after(self.spec.deadline));
+        let waits = self.standing == Standing::Rolling && self.healthy_since.is_none();
+        let deadline = (waits && !crate::mutant!(NeverLate)).then(|| self.waiting_since.after(self.spec.deadline));
         [retry, gate.flatten(), deadline].into_iter().flatten().min()
     }
 
@@ -202,7 +202,8 @@ impl Draft<'_, Rollout> {
     fn progress(&mut self, version: u64, targets: u64, desired: u32, revisions: &[RevisionProgress]) {
         let rollout = RolloutId(self.turn.me().id);
         self.turn.answer(job::Message::ProgressNoted { rollout, version });
-        if version > self.state.progress_version && self.state.standing != Standing::Idle {
+        let news = version > self.state.progress_version || crate::mutant!(OldProgressTaken);
+        if news && self.state.standing != Standing::Idle {
             let revisions = revisions.to_vec();
             self.record(Event::Progressed { version, targets, desired, revisions });
         }
@@ -210,7 +211,9 @@ impl Draft<'_, Rollout> {
 
     fn supersede(&mut self, by: Option<u32>) {
         if self.state.standing.open() || self.state.standing == Standing::Idle {
-            self.record(Event::Superseded { by });
+            if !crate::mutant!(SupersedeIgnored) {
+                self.record(Event::Superseded { by });
+            }
         } else if self.state.owed() {
             // The job has gone on without answering the last targets; this is the answer.
             let Rollout { progress_version: version, version: targets, desired, .. } = self.state;
@@ -236,7 +239,9 @@ impl Draft<'_, Rollout> {
     fn repeat_targets(&mut self) {
         if self.state.owed() && self.state.retry.due <= self.turn.now() {
             self.record(Event::TargetsRepeated);
-            self.say_targets();
+            if !crate::mutant!(TargetsNotRepeated) {
+                self.say_targets();
+            }
         }
     }
 
@@ -305,9 +310,10 @@ impl Rollout {
                 let canary = self.share(self.present().weight);
                 let passed = self.share(if crate::mutant!(BaselineTooEarly) { 100 } else { self.passed });
                 let kept = self.spec.min_healthy.unwrap_or(desired).min(desired);
-                let kept = if self.exclusive { 0 } else { kept };
+                let kept = if self.exclusive || crate::mutant!(MinHealthyIgnored) { 0 } else { kept };
                 let baseline = desired.saturating_sub(canary).max(kept.saturating_sub(passed));
-                let weights = vec![(from, 100 - self.traffic), (to, self.traffic)];
+                let rest = if crate::mutant!(WeightsDoNotSum) { 100 } else { 100 - self.traffic };
+                let weights = vec![(from, rest), (to, self.traffic)];
                 Some(Targets { counts: vec![(from, baseline), (to, canary)], weights, settled: None })
             }
         }
@@ -320,7 +326,8 @@ impl Rollout {
 
     /// When the hold of the present step is over, if it has the health.
     fn gate_due(&self) -> Option<Timestamp> {
-        self.healthy_since.map(|since| since.after(self.present().hold))
+        let hold = if crate::mutant!(HoldIgnored) { Span(0) } else { self.present().hold };
+        self.healthy_since.map(|since| since.after(hold))
     }
 
     /// What there is of the new revision.

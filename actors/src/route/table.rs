@@ -16,7 +16,7 @@ pub(super) fn endpoints(
     weights: &[(u32, u32)],
 ) {
     let route = RouteId(draft.turn.me().id);
-    if draft.state.job != Some(job) {
+    if draft.state.job != Some(job) && !crate::mutant!(OldJobHeeded) {
         draft.turn.send(job, job::Message::Unsubscribe { route });
         return;
     }
@@ -25,11 +25,16 @@ pub(super) fn endpoints(
     if stale && !crate::mutant!(TakeStaleEndpoints) {
         return;
     }
-    draft.record(Event::TableChanged { version, endpoints: endpoints.to_vec(), weights: weights.to_vec() });
+    let weights = if crate::mutant!(WeightsDropped) { &[] } else { weights };
+    let mut taken = endpoints.to_vec();
+    if crate::mutant!(SickServes) {
+        taken.iter_mut().for_each(|endpoint| endpoint.healthy = true);
+    }
+    draft.record(Event::TableChanged { version, endpoints: taken, weights: weights.to_vec() });
     let healthy = draft.state.healthy().next().is_some();
     match &draft.state.dark {
-        Some(_) if healthy => draft.record(Event::LitUp),
-        known if !healthy => {
+        Some(_) if healthy && !crate::mutant!(DarkForever) => draft.record(Event::LitUp),
+        known if !healthy && !crate::mutant!(DarkNotTold) => {
             let (reason, detail) = why_dark(&draft.state, endpoints);
             if known.as_ref().is_none_or(|known| (known.reason, &known.detail) != (reason, &detail)) {
                 draft.record(Event::WentDark { reason, detail });
@@ -58,6 +63,8 @@ pub(super) fn subscribe(draft: &mut Draft<'_, Route>) {
 pub(super) fn ask_again(draft: &mut Draft<'_, Route>) {
     if draft.state.job.is_some() && draft.state.table.is_none() && draft.state.retry.due <= draft.turn.now() {
         draft.record(Event::SubscriptionRepeated);
-        subscribe(draft);
+        if !crate::mutant!(SubscribedOnce) {
+            subscribe(draft);
+        }
     }
 }

@@ -57,6 +57,7 @@ fn fits(view: &mut ClusterView<'_>, spec: &JobSpec, open: bool) -> Result<(), Re
         let decision = select::decide(view, &survey, &ask, &[]);
         let chosen = decision.chosen.and_then(|id| Some((id, view.state.cluster().node(id)?)));
         match (chosen, decision.unplaceable) {
+            (Some(_), _) if crate::mutant!(CheckJobByJob) => {}
             (Some((id, node)), _) => view.place(job, &spec.workload.resources, id, node),
             (None, Some(why)) if why.reason != Reason::Waiting => {
                 let (name, all) = (&spec.name, spec.instances);

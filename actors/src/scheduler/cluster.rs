@@ -125,6 +125,7 @@ impl NodeState {
 
     fn sum_up(&mut self) {
         let claims = self.view.claims.iter().map(|claim| claim.resources);
+        let claims = claims.filter(|_| !crate::mutant!(ClaimsIgnored));
         let count = if crate::mutant!(ReservationIgnored) { 0 } else { usize::MAX };
         let reserved = self.reservations.values().map(|reservation| reservation.resources).take(count);
         self.used = claims.chain(reserved).fold(Resources::default(), |sum, one| sum.plus(&one));
@@ -150,7 +151,8 @@ impl Cluster {
     /// Where an instance has a place: where its claim is seen, or where room is held for it.
     pub fn place_of(&self, instance: InstanceId) -> Option<NodeId> {
         let first = self.holders.range((instance, NodeId::default())..).next();
-        let held = first.filter(|(holder, _)| *holder == instance).map(|(_, node)| *node);
+        let held =
+            first.filter(|(holder, _)| *holder == instance && !crate::mutant!(HoldersForgotten)).map(|(_, node)| *node);
         held.or_else(|| self.reserved.get(&instance).copied())
     }
 

@@ -2,7 +2,6 @@
 
 use super::cluster::{RefusedBy, Reservation};
 use super::{Known, RESERVATION, REVISIONS_MAX, Rules, Scheduler, Waiting};
-use crate::cedar::Compiled;
 use messages::id::{InstanceId, JobId, NodeId};
 use messages::node::NodeView;
 use messages::reason::Reason;
@@ -60,7 +59,9 @@ impl Scheduler {
             }
             Event::Retried { next } => self.retry = next.map(|number| (at.after(NEXT_TURN), number)),
             Event::RulesSet { realm, version, mode, text } => {
-                let rules = Rules { version: *version, mode: *mode, text: text.clone(), compiled: Compiled::default() };
+                let old = self.rules.get(realm).map(|rules| rules.compiled.clone());
+                let compiled = old.filter(|_| crate::mutant!(OldRulesPlace)).unwrap_or_default();
+                let rules = Rules { version: *version, mode: *mode, text: text.clone(), compiled };
                 self.rules.insert(realm.clone(), rules);
                 self.retry_all(at);
             }

@@ -122,7 +122,7 @@ impl<'a> Survey<'a> {
         let survey = |(id, node): (NodeId, &'a NodeState)| {
             let mut policy = None;
             let mut strike = None;
-            if let Some((rules, job)) = &judge {
+            if let Some((rules, job)) = judge.as_ref().filter(|_| !crate::mutant!(PlacePolicyIgnored)) {
                 let verdict = rules.place(job, &Party::node(node.name(), node.tags()));
                 policy = Some(verdict.worded(rules.mode));
                 strike = verdict.denies(rules.mode).then_some(Strike::Policy(verdict));
@@ -140,7 +140,8 @@ impl<'a> Survey<'a> {
 }
 
 fn permanent<'a>(want: &Want<'a>, node: &NodeState) -> Option<Strike<'a>> {
-    let mut missing = want.place.require.iter().filter(|tag| !node.satisfies(tag));
+    let required = want.place.require.iter().filter(|_| !crate::mutant!(TagsIgnored));
+    let mut missing = required.filter(|tag| !node.satisfies(tag));
     if let Some(first) = missing.next() {
         return Some(Strike::Tags(first, missing.count() as u64 + 1));
     }
@@ -155,7 +156,10 @@ pub type Floors = BTreeMap<Level, u32>;
 pub fn floors<'a>(view: &ClusterView<'a>, survey: &Survey<'a>) -> Floors {
     let spreads = survey.want.place.spread.iter();
     let floor = |level: Level| {
-        let open = survey.nodes.iter().filter(|it| it.strike.is_none() && it.node.standing() == Standing::Ready);
+        let open = survey.nodes.iter().filter(|it| {
+            let ready = it.node.standing() == Standing::Ready || crate::mutant!(FloorsOverAll);
+            it.strike.is_none() && ready
+        });
         open.map(|it| view.count(survey.want.job, level, it.node)).min().unwrap_or(0)
     };
     spreads.map(|spread| (spread.over, floor(spread.over))).collect()
@@ -176,14 +180,21 @@ pub fn strike<'a>(
         .or_else(|| unwanted_company(view, want, node))
         .or_else(|| unwanted_crowd(view, want, node, floors))
         .or_else(|| {
-            let shortage = view.free(id, node).shortage(&want.workload.resources);
+            let mut need = want.workload.resources;
+            if crate::mutant!(MemoryIgnored) {
+                need.memory_bytes = 0;
+            }
+            let shortage = view.free(id, node).shortage(&need);
             shortage.map(|(dimension, missing)| Strike::Free(dimension, missing))
         })
         .or_else(|| {
             let said_no = refused.iter().find(|no| no.node == id && no.version >= node.view().version);
             said_no.map(|no| Strike::Refused(no.because))
         })
-        .or_else(|| (node.standing() != Standing::Ready).then_some(Strike::Standing(node.standing())))
+        .or_else(|| {
+            (node.standing() != Standing::Ready && !crate::mutant!(StandingIgnored))
+                .then_some(Strike::Standing(node.standing()))
+        })
 }
 
 /// Hard near and apart, its own and those of the jobs that are there.
@@ -197,13 +208,13 @@ fn unwanted_company<'a>(view: &ClusterView<'a>, want: &Want<'a>, node: &'a NodeS
             }
         }
     }
-    for apart in want.place.apart.iter().filter(|apart| apart.hard) {
+    for apart in want.place.apart.iter().filter(|apart| apart.hard && !crate::mutant!(ApartIgnored)) {
         let other = JobId::named(want.realm, &apart.job);
         if view.count(other, apart.within, node) > 0 {
             return Some(Strike::NotApart(other, apart.within));
         }
     }
-    let repelled = view.repelled_by(want.job).filter(|(by, _)| *by != want.job);
+    let repelled = view.repelled_by(want.job).filter(|(by, _)| *by != want.job && !crate::mutant!(RepelledIgnored));
     repelled
         .into_iter()
         .find_map(|(by, level)| (view.count(by, level, node) > 0).then_some(Strike::NotApart(by, level)))
@@ -220,10 +231,11 @@ fn unwanted_crowd<'a>(
         let Some(skew_max) = spread.skew_max else { continue };
         let floor = floors.get(&spread.over).copied().unwrap_or(0);
         let count = view.count(want.job, spread.over, node);
-        if (count + 1).saturating_sub(floor) > skew_max.max(1) {
+        if (count + 1).saturating_sub(floor) > skew_max.max(1) && !crate::mutant!(SpreadIgnored) {
             return Some(Strike::Spread(spread.over, count, floor));
         }
     }
     let count = view.count(want.job, Level::Node, node);
-    want.place.per_node_max.filter(|max| count >= *max).map(|_| Strike::PerNode(count))
+    let slack = u32::from(crate::mutant!(PerNodeOffByOne));
+    want.place.per_node_max.filter(|max| count >= *max + slack).map(|_| Strike::PerNode(count))
 }

@@ -177,7 +177,12 @@ impl Scheduler {
         let mut view = ClusterView::new(self);
         let mut surveys: BTreeMap<(JobId, u32), Survey<'_>> = BTreeMap::new();
         let mut failed: BTreeMap<(JobId, u32), Decision> = BTreeMap::new();
-        for instance in self.queue.range(from..next.unwrap_or(u64::MAX)).map(|(_, instance)| instance) {
+        let queue = self.queue.range(from..next.unwrap_or(u64::MAX)).map(|(_, instance)| instance);
+        let mut queue: Vec<&InstanceId> = queue.collect();
+        if crate::mutant!(NewestFirst) {
+            queue.reverse();
+        }
+        for instance in queue {
             let Some(waiting) = self.waiting.get(instance) else { continue };
             let Waiting { job, ask, why, refused, .. } = waiting;
             let class = (*job, ask.revision);
@@ -198,7 +203,7 @@ impl Scheduler {
 
     fn take_view(&self, node: NodeId, view: &NodeView, turn: &mut Turn<Self>) {
         let held = self.cluster.node(node).map(|node| node.view().version);
-        if held.is_none_or(|held| held < view.version) {
+        if held.is_none_or(|held| held < view.version || crate::mutant!(OldViewTaken)) {
             turn.record(Event::Viewed { node, view: view.clone() });
         }
         let version = held.unwrap_or(0).max(view.version);
@@ -247,7 +252,7 @@ fn conclude<'a>(
     if news {
         turn.record(Event::Unplaced { job, ask: ask.clone(), decision });
     }
-    if news || asked {
+    if (news || asked) && !crate::mutant!(UnplacedSilently) {
         turn.send(job, job::Message::Unplaceable { instance: ask.instance, why });
     }
 }

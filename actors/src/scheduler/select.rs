@@ -38,7 +38,8 @@ pub fn decide<'a>(view: &ClusterView<'a>, survey: &Survey<'a>, ask: &Ask, refuse
         .filter_map(|(_, Reverse((_, id)))| Some((*id, view.state.cluster.node(*id)?)))
         .map(|(id, node)| candidate(id, node, &terms(id, node)))
         .collect();
-    let chosen = candidates.first().map(|candidate| candidate.node);
+    let second = candidates.get(usize::from(crate::mutant!(SecondBestChosen)));
+    let chosen = second.or(candidates.first()).map(|candidate| candidate.node);
     let said = survey.nodes.iter().find(|surveyed| Some(surveyed.id) == chosen);
     Decision {
         instance: ask.instance,

@@ -8,9 +8,71 @@ use actors::cast::AnyCell;
 use actors::fold::Fold;
 use actors::ports::Position;
 use actors::shard::Shard;
+use messages::envelope::{Address, Envelope};
 use messages::frame;
+use messages::id::ActorId;
+use messages::time::Span;
+
+/// After so many syncs cells that are not used are put to sleep.
+const REST_EVERY: u64 = 16;
+/// How long a cell is idle before it is put to sleep.
+const IDLE: Span = Span::milliseconds(500);
+/// After so many syncs a shard is compared with the fold of its entries.
+const CHECK_EVERY: u64 = 64;
+
+fn check_shard(shard: &Shard, cx: &mut Context) {
+    let Some(snapshots) = shard.snapshots() else { return };
+    let deadlines = snapshots.iter().filter_map(|(actor, _)| cx.oracle.fold().cell(*actor)?.deadline());
+    let next = deadlines.min();
+    if shard.stuck() == 0 && shard.deadline() != next {
+        let message = format!("shard {}: {:?}, not {next:?}", shard.id(), shard.deadline());
+        cx.violate(Invariant::Stuck, "a shard does not know its deadline", message);
+    }
+    for (actor, bytes) in snapshots {
+        let folded = cx.oracle.fold().cell(actor).map(AnyCell::snapshot);
+        if folded.as_deref() != Some(&bytes) {
+            let signature = format!("a {} is not the fold of its entries", actor.kind.name());
+            cx.violate(Invariant::FoldIsState, &signature, format!("{actor}"));
+        }
+    }
+}
+
+/// A snapshot, made when all is durable, holds every actor as its entries made it.
+pub(super) fn check_snapshot(cells: &[(ActorId, Vec<u8>)], cx: &mut Context) {
+    let fold = cx.oracle.fold();
+    let same = |(actor, bytes): &&(ActorId, Vec<u8>)| match AnyCell::restore(*actor, bytes) {
+        Ok(cell) => fold.cell(*actor) == Some(&cell),
+        Err(_) => false,
+    };
+    let other = cells.iter().find(|cell| !same(cell)).map(|(actor, _)| actor.to_string());
+    let all = fold.cells().count() == cells.len();
+    if let Some(message) =
+        other.or_else(|| (!all).then(|| format!("{} of {} cells", cells.len(), fold.cells().count())))
+    {
+        cx.violate(Invariant::FoldIsState, "a snapshot is not the fold of the log", message);
+    }
+}
+
+/// What is wrong with an answer that leaves without waiting for a frame: what its actor knows must be durable.
+pub(super) fn check_free(shard: &Shard, envelope: &Envelope, cx: &Context) -> Option<String> {
+    let Address::Actor(actor) = envelope.from else { return None };
+    let durable = cx.oracle.fold().cell(actor).map_or(0, AnyCell::sequence);
+    let known = shard.sequence(actor)?;
+    (known > durable).then(|| format!("{actor} answers from entry {known}; entry {durable} is durable"))
+}
 
 impl Process {
+    /// Now and then puts to sleep what is not used, as every host does.
+    pub(super) fn rest(&mut self, cx: &mut Context) {
+        if !self.syncs.is_multiple_of(REST_EVERY) {
+            return;
+        }
+        let now = cx.host_now();
+        for shard in self.shards.values_mut() {
+            shard.passivate(now, IDLE);
+        }
+    }
+
     pub(super) fn check_stuck(&self, cx: &mut Context) {
         let stuck: Vec<u16> = self.shards.values().filter(|shard| shard.stuck() > 0).map(Shard::id).collect();
         if !stuck.is_empty() {
@@ -21,14 +83,16 @@ impl Process {
     /// Every cell that rests on durable entries alone equals the fold of them.
     pub(super) fn check_fold(&self, cx: &mut Context) {
         for shard in self.shards.values() {
-            let Some(snapshots) = shard.snapshots() else { continue };
-            for (actor, bytes) in snapshots {
-                let folded = cx.oracle.fold().cell(actor).map(AnyCell::snapshot);
-                if folded.as_deref() != Some(&bytes) {
-                    let signature = format!("a {} is not the fold of its entries", actor.kind.name());
-                    cx.violate(Invariant::FoldIsState, &signature, format!("{actor}"));
-                }
-            }
+            check_shard(shard, cx);
+        }
+    }
+
+    /// Now and then, one shard after the other: its cells equal the fold of their entries.
+    pub(super) fn check_some(&self, cx: &mut Context) {
+        if self.syncs.is_multiple_of(CHECK_EVERY) && !self.shards.is_empty() {
+            let index = (self.syncs / CHECK_EVERY) % self.shards.len() as u64;
+            let shard = self.shards.values().nth(usize::try_from(index).unwrap_or(0));
+            shard.into_iter().for_each(|shard| check_shard(shard, cx));
         }
     }
 

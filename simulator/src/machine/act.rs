@@ -41,6 +41,7 @@ impl Machine {
                     if let Some(message) = cx.oracle.check_lease(self.index, self.node, self.when(until), cx.now()) {
                         cx.violate(Invariant::Lease, "a lease outlasts what the control plane waits", message);
                     }
+                    self.granted_until = Some(until);
                     if !self.keeps_no_records(cx) {
                         self.renew(until, cx);
                     }
@@ -69,6 +70,7 @@ impl Machine {
             for mark in cx.oracle.take_marks() {
                 cx.mark(mark);
             }
+            self.check_leased(&process, cx);
         }
         let tempo = self.tempo(true, cx);
         process.arrange_start(self.index, self.boots, tempo, cx);
@@ -76,6 +78,12 @@ impl Machine {
     }
 
     fn stop(&mut self, instance: InstanceId, grace: Span, cx: &mut Context) {
+        if let Some(process) = self.processes.get(&instance) {
+            self.check_grace(process, grace, cx);
+        }
+        if let Some(process) = self.processes.get_mut(&instance) {
+            process.told_to_stop();
+        }
         if self.cannot_be_killed(instance, cx) {
             return;
         }

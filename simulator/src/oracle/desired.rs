@@ -90,8 +90,15 @@ impl Desired {
         restless.collect()
     }
 
-    /// What is otherwise than it should be. Of restless jobs, never more may run than are wanted.
-    pub(super) fn check(&self, truth: &[Runs], fold: &Fold, restless: &BTreeSet<JobId>) -> Vec<(&'static str, String)> {
+    /// What is otherwise than it should be. Of restless jobs, never more may run than are wanted; what no node can take
+    /// is excused.
+    pub(super) fn check(
+        &self,
+        truth: &[Runs],
+        fold: &Fold,
+        restless: &BTreeSet<JobId>,
+        excused: &BTreeMap<JobId, u32>,
+    ) -> Vec<(&'static str, String)> {
         let mut wrong = Vec::new();
         let names: BTreeMap<JobId, &String> =
             self.jobs.keys().map(|name| (JobId::named(&self.realm, name), name)).collect();
@@ -114,7 +121,8 @@ impl Desired {
             let runs = running.get(name).map_or(&[][..], Vec::as_slice);
             let (wanted, id) = (expected.wanted(), JobId::named(&self.realm, name));
             let (is_restless, number) = (restless.contains(&id), runs.len() as u64);
-            let right = |count: u32| number == u64::from(count) || (is_restless && number < u64::from(count));
+            let waits = u64::from(excused.get(&id).copied().unwrap_or(0));
+            let right = |count: u32| number + waits == u64::from(count) || (is_restless && number < u64::from(count));
             if !wanted.iter().any(|count| right(*count)) {
                 let state = state_of(fold, id);
                 let message = format!("{name}: {} run, {wanted:?} are wanted; {state}", runs.len());

@@ -1,67 +1,241 @@
-//! What the scheduler has given away: no room twice, and no second place to an instance that has one.
+//! What the scheduler knows, as its entries tell it: nodes as they have shown themselves, places given since, jobs with
+//! their needs, rules, and who waits. The checks of what it decides lie in [`super::placing`].
 
-use super::Finding;
-use crate::verdict::Invariant;
-use messages::entry::Record;
-use messages::id::{InstanceId, NodeId};
+use messages::id::{InstanceId, JobId, NodeId};
+use messages::manifest::{Level, Place, Tag, Workload};
+use messages::node::{NodeView, Standing};
+use messages::policy::Mode;
 use messages::resources::Resources;
-use messages::scheduler::{Event, Message};
-use std::collections::BTreeMap;
+use messages::scheduler::{Ask, Event};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Places given, by what nodes have shown and by what was given since.
+/// The model.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Given {
-    nodes: BTreeMap<NodeId, NodeGiven>,
+    pub(super) nodes: BTreeMap<NodeId, NodeGiven>,
+    pub(super) jobs: BTreeMap<JobId, Needs>,
+    pub(super) rules: BTreeMap<String, Rules>,
+    pub(super) waiting: BTreeMap<InstanceId, Waits>,
+    /// Where each instance has a place, shown or given.
+    places: BTreeSet<(InstanceId, NodeId)>,
+    /// Who must be apart from the first: the second, at this level.
+    repelled: BTreeSet<(JobId, JobId, Level)>,
+    counts: BTreeMap<(JobId, Level), BTreeMap<String, u32>>,
+    totals: BTreeMap<JobId, u32>,
+    queued: u64,
 }
 
+/// A node, and what is on it.
 #[derive(Clone, Debug, Default)]
-struct NodeGiven {
-    capacity: Resources,
-    shown: BTreeMap<InstanceId, Resources>,
-    given: BTreeMap<InstanceId, Resources>,
+pub(super) struct NodeGiven {
+    pub(super) view: NodeView,
+    pub(super) tags: BTreeMap<String, String>,
+    pub(super) used: Resources,
+    domains: [String; 4],
+    shown: BTreeMap<InstanceId, (JobId, Resources)>,
+    given: BTreeMap<InstanceId, (JobId, Resources)>,
+}
+
+/// What the instances of a job need.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Needs {
+    pub(super) realm: String,
+    pub(super) name: String,
+    pub(super) exclusive: bool,
+    pub(super) place: Place,
+    pub(super) workloads: BTreeMap<u32, Workload>,
+}
+
+/// The rules of a realm for placements.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    pub(super) version: u64,
+    pub(super) mode: Mode,
+    pub(super) policies: Option<actors::cedar::Policies>,
+}
+
+/// An instance that waits, or has a reservation and may wait again.
+#[derive(Clone, Debug)]
+pub(super) struct Waits {
+    pub(super) class: (JobId, u32),
+    /// Its place in the queue; none while it has a place.
+    pub(super) number: Option<u64>,
+    /// Nodes that refused it, each with the version of its view.
+    pub(super) refused: BTreeMap<NodeId, u64>,
+}
+
+impl NodeGiven {
+    /// The place it is in at this level.
+    pub(super) fn domain(&self, level: Level) -> &str {
+        &self.domains[level as usize]
+    }
+
+    /// Whether it is tagged as wanted.
+    pub(super) fn has(&self, tag: &Tag) -> bool {
+        let found = match (self.tags.get(&tag.key), &tag.value) {
+            (Some(have), Some(want)) => have == want,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        found != tag.negated
+    }
+
+    /// Whether it takes work.
+    pub(super) fn ready(&self) -> bool {
+        self.view.standing == Standing::Ready
+    }
+
+    fn show(&mut self, view: &NodeView) {
+        let spec = &view.spec;
+        let unknown = format!("?{}", spec.name);
+        let within = |parts: [&str; 3]| match parts.iter().rev().find(|part| !part.is_empty()) {
+            Some(_) if !parts[2].is_empty() => parts.join("/"),
+            _ => unknown.clone(),
+        };
+        self.domains = [
+            within(["", "", &spec.name]),
+            within([&spec.region, &spec.site, &spec.rack]),
+            within(["", &spec.region, &spec.site]),
+            within(["", "", &spec.region]),
+        ];
+        self.tags = spec.tags.clone();
+        for (key, value) in [("node", &spec.name), ("rack", &spec.rack), ("site", &spec.site), ("region", &spec.region)]
+        {
+            if !value.is_empty() {
+                self.tags.insert(key.into(), value.clone());
+            }
+        }
+        self.view = view.clone();
+        self.shown = view.claims.iter().map(|claim| (claim.instance, (claim.job, claim.resources))).collect();
+        self.given.retain(|instance, _| !self.shown.contains_key(instance));
+    }
+
+    fn sum_up(&mut self) {
+        let all = self.shown.values().chain(self.given.values());
+        self.used = all.fold(Resources::default(), |sum, (_, one)| sum.plus(one));
+    }
+
+    fn held(&self) -> impl Iterator<Item = (InstanceId, JobId)> + '_ {
+        self.shown.iter().chain(&self.given).map(|(instance, (job, _))| (*instance, *job))
+    }
 }
 
 impl Given {
-    pub(super) fn see(&mut self, record: &Record<Message, Event>, findings: &mut Vec<Finding>) {
-        for event in &record.events {
-            match event {
-                Event::Viewed { node, view } => {
-                    let known = self.nodes.entry(*node).or_default();
-                    known.capacity = view.spec.capacity;
-                    known.shown = view.claims.iter().map(|claim| (claim.instance, claim.resources)).collect();
-                    known.given.retain(|instance, _| !known.shown.contains_key(instance));
+    /// An event of the scheduler.
+    pub(super) fn see(&mut self, event: &Event) {
+        match event {
+            Event::Learned { job, realm, name, revision, exclusive, workload, place } => {
+                let needs = self.jobs.entry(*job).or_default();
+                (needs.realm, needs.name, needs.exclusive) = (realm.clone(), name.clone(), *exclusive);
+                needs.place = place.clone();
+                needs.workloads.insert(*revision, workload.clone());
+                self.repelled.retain(|(_, by, _)| by != job);
+                let hard = place.apart.iter().filter(|apart| apart.hard);
+                self.repelled.extend(hard.map(|apart| (JobId::named(realm, &apart.job), *job, apart.within)));
+            }
+            Event::Viewed { node, view } => {
+                self.change(*node, |known| known.show(view));
+                for claim in &view.claims {
+                    self.waiting.remove(&claim.instance);
                 }
-                Event::Placed { ask, resources, decision, .. } => {
-                    if let Some(node) = decision.chosen {
-                        self.place(node, ask.instance, *resources, findings);
-                    }
+            }
+            Event::Placed { job, ask, resources, decision } => {
+                self.waits(*job, ask).number = None;
+                if let Some(node) = decision.chosen {
+                    self.change(node, |known| _ = known.given.insert(ask.instance, (*job, *resources)));
                 }
-                Event::Withdrawn { instance } | Event::Expired { instance } => self.take_back(*instance),
-                Event::ClaimRefused { instance, .. } => self.take_back(*instance),
-                _ => {}
+            }
+            Event::Unplaced { job, ask, .. } => self.queue(*job, ask),
+            Event::Withdrawn { instance } | Event::Expired { instance } => {
+                self.waiting.remove(instance);
+                self.take_back(*instance);
+            }
+            Event::ClaimRefused { node, instance, .. } => {
+                let version = self.nodes.get(node).map_or(0, |known| known.view.version);
+                self.take_back(*instance);
+                if let Some(waits) = self.waiting.get_mut(instance) {
+                    waits.refused.insert(*node, version);
+                    self.queued += 1;
+                    waits.number.get_or_insert(self.queued);
+                }
+            }
+            Event::RulesSet { realm, version, mode, text } => {
+                let policies = actors::cedar::Policies::admit(text).ok();
+                self.rules.insert(realm.clone(), Rules { version: *version, mode: *mode, policies });
+            }
+            Event::Retried { .. } => {}
+        }
+    }
+
+    fn waits(&mut self, job: JobId, ask: &Ask) -> &mut Waits {
+        let fresh = || Waits { class: (job, ask.revision), number: None, refused: BTreeMap::new() };
+        self.waiting.entry(ask.instance).or_insert_with(fresh)
+    }
+
+    fn queue(&mut self, job: JobId, ask: &Ask) {
+        self.queued += 1;
+        let number = self.queued;
+        let waits = self.waits(job, ask);
+        waits.class.1 = ask.revision;
+        waits.number.get_or_insert(number);
+    }
+
+    fn take_back(&mut self, instance: InstanceId) {
+        if let Some(node) = self.place_of(instance) {
+            self.change(node, |known| _ = known.given.remove(&instance));
+        }
+    }
+
+    /// Changes a node, and keeps the counters right.
+    fn change(&mut self, id: NodeId, change: impl FnOnce(&mut NodeGiven)) {
+        let mut node = self.nodes.remove(&id).unwrap_or_default();
+        self.tally(id, &node, false);
+        change(&mut node);
+        node.sum_up();
+        self.tally(id, &node, true);
+        self.nodes.insert(id, node);
+    }
+
+    fn tally(&mut self, id: NodeId, node: &NodeGiven, add: bool) {
+        let one = |count: &mut u32| *count = if add { *count + 1 } else { count.saturating_sub(1) };
+        for (instance, job) in node.held() {
+            if add {
+                self.places.insert((instance, id));
+            } else {
+                self.places.remove(&(instance, id));
+            }
+            one(self.totals.entry(job).or_default());
+            for level in Level::ALL {
+                one(self.counts.entry((job, level)).or_default().entry(node.domain(level).into()).or_default());
             }
         }
     }
 
-    fn take_back(&mut self, instance: InstanceId) {
-        for known in self.nodes.values_mut() {
-            known.given.remove(&instance);
-        }
+    /// Where an instance has a place.
+    pub(super) fn place_of(&self, instance: InstanceId) -> Option<NodeId> {
+        let first = self.places.range((instance, NodeId::default())..).next();
+        first.filter(|(holder, _)| *holder == instance).map(|(_, node)| *node)
     }
 
-    fn place(&mut self, node: NodeId, instance: InstanceId, need: Resources, findings: &mut Vec<Finding>) {
-        let has = |known: &NodeGiven| known.shown.contains_key(&instance) || known.given.contains_key(&instance);
-        if let Some((other, _)) = self.nodes.iter().find(|(_, known)| has(known)) {
-            let message = format!("{instance} has a place on {other}, and is given one on {node}");
-            findings.push((Invariant::InstanceOnce, "an instance that has a place is given another", message));
-        }
-        let known = self.nodes.entry(node).or_default();
-        known.given.insert(instance, need);
-        let used =
-            known.shown.values().chain(known.given.values()).fold(Resources::default(), |sum, one| sum.plus(one));
-        if let Some((dimension, missing)) = known.capacity.shortage(&used) {
-            let message = format!("{node} lacks {} of {}", dimension.amount(missing), dimension.name());
-            findings.push((Invariant::Capacity, "a scheduler gives room away twice", message));
-        }
+    /// Whether room is held for an instance that its node does not show.
+    pub(super) fn is_held(&self, instance: InstanceId) -> bool {
+        let node = self.place_of(instance).and_then(|node| self.nodes.get(&node));
+        node.is_some_and(|node| node.given.contains_key(&instance))
+    }
+
+    /// How many instances of a job there are in a domain.
+    pub(super) fn count(&self, job: JobId, level: Level, domain: &str) -> u32 {
+        self.counts.get(&(job, level)).and_then(|domains| domains.get(domain)).copied().unwrap_or(0)
+    }
+
+    /// How many instances of a job there are.
+    pub(super) fn total(&self, job: JobId) -> u32 {
+        self.totals.get(&job).copied().unwrap_or(0)
+    }
+
+    /// Who must be apart from a job, other than by its own wish.
+    pub(super) fn repelled_by(&self, job: JobId) -> impl Iterator<Item = (JobId, Level)> + '_ {
+        let from = self.repelled.range((job, JobId::default(), Level::Node)..);
+        from.take_while(move |(target, _, _)| *target == job).map(|(_, by, level)| (*by, *level))
     }
 }

@@ -1,9 +1,44 @@
 //! The oracle: it sees the truth of the world, not what an actor believes, and checks it whenever it changes.
+//!
+//! What must hold, by the numbers it goes by in the issues, and the [`Invariant`] that holds it:
+//!
+//! | | what | invariant, and where |
+//! |---|---|---|
+//! | S1 | nothing exclusive runs twice, no instance starts twice | `ExclusiveSlot`, `InstanceOnce`: `truth`, `lives` |
+//! | S2 | no machine holds or runs more than it has | `Capacity`: `truth`, `turns`, `placing` |
+//! | S3 | tags, near, apart, spread, policy, quota | `Placement`: `placing`; `Near`: `desired`; `Quota`: `commands` |
+//! | S4 | what was acknowledged stays, and was done, once | `AcknowledgedKept`: `durable`; `Done`, `Once`: `commands` |
+//! | S5 | nothing is said before what it rests on is durable | `DurableFirst`: here, and where answers leave |
+//! | S6 | live state, every snapshot and the log are one fold | `FoldIsState`: the control plane's checks |
+//! | S7 | epochs, sessions and boots only go on | `EpochGrows`: `durable`, here; `Fenced`: `nodes`, the machine |
+//! | S8 | rollouts: minimum, shares, steps | `RolloutMinimum`, `RolloutWeight`: `rollouts`; `RolloutSteps`: `steps` |
+//! | S9 | routes lead where their job is, and not to what is gone | `Routes`: `serving`; `Withdrawn`: `turns` |
+//! | S10 | each entry has a cause, each decision its reasons | `Caused`: `causes`; `Explained`: `placing`; `Retaken` |
+//! | S11 | leases end before a node is given up | `Lease`: here, `nodes`, the machine |
+//! | S12 | the log is dense, chained, and of one writer | `FoldIsState`, `EpochGrows`, `Recovers`, `AcknowledgedKept` |
+//! | S13 | what is of one realm is told to nobody of another | `Tenants`: `nodes`; worlds have one realm so far |
+//! | S14 | there is an end to what is said and recorded | `Quiet`, `Stuck`, `Restarts`; a storm ends the run |
+//! | L1 | what can be comes to be | `Converges`, `Known`: `desired`, `settled` |
+//! | L2 | what waits is told why, and no node could take it | `Explained`, `Placement`: `placing` |
+//! | L3 | nothing flaps | `Quiet` |
+//! | L4 | drains and rollouts come to an end | `Converges`, `RolloutSteps`: `settled` |
+//! | H1 | commands to a job are linearizable | `Linearizable`: `history` |
+//! | D1 | another scheduler agrees on who fits where | `Placement`: `placing`, over a model of its own |
+//! | M1 | renaming and reordering change nothing | `tests/metamorphic.rs` |
 
+mod causes;
+mod commands;
 mod desired;
 mod durable;
 mod given;
+mod history;
+mod lives;
+mod nodes;
+mod placing;
 mod rollouts;
+mod serving;
+mod settled;
+mod steps;
 mod truth;
 mod turns;
 
@@ -13,8 +48,12 @@ use crate::plan::Plan;
 use crate::verdict::{Invariant, Violation};
 use actors::fold::Fold;
 use actors::ports::Position;
+use causes::Causes;
+use commands::Commands;
 use desired::Desired;
 use durable::Durable;
+use history::History;
+use lives::Lives;
 use messages::agent::Assignment;
 use messages::entry::Entry;
 use messages::envelope::{Envelope, MessageId};
@@ -23,8 +62,12 @@ use messages::node::LeaseTerms;
 use messages::policy::{Answer, Request};
 use messages::reason::Refusal;
 use messages::resources::Resources;
+use nodes::Nodes;
+use placing::Placing;
 use rollouts::Rollouts;
+use serving::Serving;
 use std::collections::{BTreeMap, BTreeSet};
+use steps::Steps;
 use truth::Truth;
 use turns::Turns;
 
@@ -43,6 +86,15 @@ pub struct Oracle {
     desired: Desired,
     rollouts: Rollouts,
     turns: Turns,
+    causes: Causes,
+    nodes: Nodes,
+    placing: Placing,
+    lives: Lives,
+    steps: Steps,
+    serving: Serving,
+    commands: Commands,
+    history: History,
+    realm: String,
     epochs: BTreeMap<ActorId, (u64, u64)>,
     heard: BTreeMap<NodeId, u64>,
     /// When each actor recorded its last entry, and which.
@@ -63,6 +115,15 @@ impl Oracle {
             desired: Desired::new(plan),
             rollouts: Rollouts::default(),
             turns: Turns::new(plan),
+            causes: Causes::default(),
+            nodes: Nodes::default(),
+            placing: Placing::default(),
+            lives: Lives::default(),
+            steps: Steps::default(),
+            serving: Serving::new(plan),
+            commands: Commands::default(),
+            history: History::default(),
+            realm: plan.realm.clone(),
             epochs: BTreeMap::new(),
             heard: BTreeMap::new(),
             last_entries: BTreeMap::new(),
@@ -145,12 +206,12 @@ impl Oracle {
                 findings.push((Invariant::FoldIsState, "an entry does not follow the last", gap.to_string()));
             }
             self.last_entries.insert(entry.head().actor, (now, entry.head().sequence));
-            self.see(entry, &mut findings);
+            self.see(entry, now, &mut findings);
         }
         findings
     }
 
-    fn see(&mut self, entry: &Entry, findings: &mut Vec<Finding>) {
+    fn see(&mut self, entry: &Entry, now: u64, findings: &mut Vec<Finding>) {
         if let Some(mark) = mark_of(entry) {
             self.marks.push(mark);
         }
@@ -167,6 +228,19 @@ impl Oracle {
         }
         self.rollouts.see(entry, &self.fold, findings);
         self.turns.see(entry, &self.fold, findings);
+        self.causes.see(entry.head(), &self.fold, findings);
+        self.serving.see(entry, &self.fold, now, findings);
+        match entry {
+            Entry::Node(record) => self.nodes.see(record, &self.fold, findings),
+            Entry::Scheduler(record) => self.placing.see(record, findings),
+            Entry::Job(record) => self.lives.see(record, &self.fold, findings),
+            Entry::Rollout(record) => {
+                self.steps.see(record, &self.fold, findings);
+                self.commands.see_rollout(record, findings);
+            }
+            Entry::Route(record) => self.commands.see_route(record, findings),
+            Entry::Policy(record) => self.commands.see(record, &self.fold, findings),
+        }
     }
 
     /// What is wrong with something that leaves now.
@@ -236,11 +310,12 @@ impl Oracle {
     /// A command that was first given at `given` was answered.
     pub fn answered(&mut self, request: &Request, outcome: &Result<Answer, Refusal>, given: u64, now: u64) {
         self.desired.answered(request, outcome.is_ok(), given, now);
+        self.history.answered(&self.realm, request, outcome, (given, now));
     }
 
     /// A client waits for the answer to a command no longer.
     pub fn check_converged(&self, truth: &[Runs]) -> Vec<(&'static str, String)> {
-        self.desired.check(truth, &self.fold, &self.restless())
+        self.desired.check(truth, &self.fold, &self.restless(), &self.excused())
     }
 
     /// The same when only some machines are healed: what runs as it should, or waits and says why.
@@ -262,9 +337,9 @@ impl Oracle {
     /// An entry that was recorded after `since`. A restless job keeps nodes, scheduler and routes busy; every other job,
     /// rollout and policy is quiet all the same.
     pub fn check_quiet(&self, since: u64) -> Option<String> {
-        let restless = self.restless();
+        let (restless, excused) = (self.restless(), self.excused());
         let quiet = |actor: &ActorId| match actor.kind {
-            Kind::Job => !restless.contains(&JobId(actor.id)),
+            Kind::Job => !restless.contains(&JobId(actor.id)) && !excused.contains_key(&JobId(actor.id)),
             Kind::Rollout | Kind::Policy => true,
             _ => restless.is_empty(),
         };

@@ -1,7 +1,6 @@
 //! Turns: each message once, each version newer than the last, and nothing claimed, started or stopped out of turn.
 
 use super::Finding;
-use super::given::Given;
 use crate::plan::Plan;
 use crate::verdict::Invariant;
 use actors::fold::Fold;
@@ -28,7 +27,6 @@ pub(super) struct Turns {
     /// Instances that a node was allowed to start.
     allowed: BTreeSet<InstanceId>,
     jobs: BTreeMap<ActorId, JobSeen>,
-    given: Given,
     tables: BTreeMap<ActorId, (ActorId, u64)>,
 }
 
@@ -59,8 +57,7 @@ impl Turns {
             Entry::Node(record) => self.see_node(record, findings),
             Entry::Job(record) => self.jobs.entry(record.head.actor).or_default().see(record, fold, findings),
             Entry::Route(record) => self.see_route(record, findings),
-            Entry::Scheduler(record) => self.given.see(record, findings),
-            Entry::Rollout(_) | Entry::Policy(_) => {}
+            Entry::Scheduler(_) | Entry::Rollout(_) | Entry::Policy(_) => {}
         }
     }
 

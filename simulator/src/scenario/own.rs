@@ -25,6 +25,9 @@ own! {
     "meddling",
     "half-blind",
     "core-heals",
+    "placement",
+    "hostile",
+    "crash-loops",
 }
 
 /// The text of the scenario of this name.

@@ -281,6 +281,9 @@ impl Context {
         if let Some(message) = self.oracle.check_quiet(since) {
             self.violate(Invariant::Quiet, "entries are recorded though nothing happens", message);
         }
+        for (invariant, signature, message) in self.oracle.check_settled() {
+            self.violate(invariant, signature, message);
+        }
     }
 
     /// Sums up.

@@ -1,0 +1,49 @@
+//! What is checked of a machine: its agent heeds nothing of another boot, starts what is exclusive only while it has the
+//! lease, and gives what is to stop its grace.
+
+use super::Machine;
+use crate::process::Process;
+use crate::verdict::Invariant;
+use crate::world::context::Context;
+use actors::agent::Input;
+use messages::agent::Order;
+use messages::time::Span;
+
+impl Machine {
+    /// The agent is told an order. A welcome that answers a hello of another boot must not make it join.
+    pub(super) fn heed(&mut self, order: Order, cx: &mut Context) {
+        let joined = |machine: &Self| machine.agent.as_ref().map(|agent| agent.reconciler.session());
+        let strange = match &order {
+            Order::Welcome { epoch, session, boot, .. } if *boot != self.boot_id(cx) => Some((*epoch, *session)),
+            _ => None,
+        };
+        let strange = strange.filter(|session| joined(self) != Some(*session));
+        self.tell_agent(Input::Order(order), cx);
+        if let Some(session) = strange.filter(|session| joined(self) == Some(*session)) {
+            let message = format!("{} joins with {session:?}", self.spec.name);
+            cx.violate(Invariant::Fenced, "an agent heeds the welcome of another boot", message);
+        }
+    }
+
+    fn leased(&self, cx: &Context) -> bool {
+        self.granted_until.is_some_and(|until| until > self.shows(cx.now()))
+    }
+
+    /// What is exclusive is started only while the lease holds.
+    pub(super) fn check_leased(&self, process: &Process, cx: &mut Context) {
+        if process.assignment.exclusive && !self.leased(cx) {
+            let message = process.assignment.label.clone();
+            cx.violate(Invariant::Lease, "what is exclusive is started without a lease", message);
+        }
+    }
+
+    /// What is told to stop for the first time gets its grace, unless the lease is over.
+    pub(super) fn check_grace(&self, process: &Process, grace: Span, cx: &mut Context) {
+        let own = process.assignment.workload.stop_grace;
+        let doomed = process.assignment.exclusive && !self.leased(cx);
+        if grace < own && !doomed && !process.is_told_to_stop() {
+            let message = format!("{} gets {grace} of {own}", process.assignment.label);
+            cx.violate(Invariant::Grace, "an instance is stopped without its grace", message);
+        }
+    }
+}
