@@ -1,6 +1,6 @@
 //! The oracle: it sees the truth of the world, not what an actor believes, and checks it whenever it changes.
 //!
-//! What must hold, by the numbers it goes by in the issues, and the [`Invariant`] that holds it:
+//! What must hold, by number, and the [`Invariant`] that holds it:
 //!
 //! | | what | invariant, and where |
 //! |---|---|---|
