@@ -10,7 +10,7 @@ use crate::rollout::Rollout;
 use crate::route::Route;
 use crate::scheduler::Scheduler;
 use messages::entry::Entry;
-use messages::id::ActorId;
+use messages::id::{ActorId, JobId, RolloutId};
 use std::collections::BTreeMap;
 
 /// All actors, folded up to a position.
@@ -98,6 +98,22 @@ impl Fold {
     /// The cell of an actor.
     pub fn cell(&self, id: impl Into<ActorId>) -> Option<&AnyCell> {
         self.cells.get(&id.into())
+    }
+
+    /// A job.
+    pub fn job(&self, id: JobId) -> Option<&Job> {
+        match self.cell(id)? {
+            AnyCell::Job(cell) => Some(cell.state()),
+            _ => None,
+        }
+    }
+
+    /// A rollout.
+    pub fn rollout(&self, id: RolloutId) -> Option<&Rollout> {
+        match self.cell(id)? {
+            AnyCell::Rollout(cell) => Some(cell.state()),
+            _ => None,
+        }
     }
 
     /// Every cell, in the order of their ids.

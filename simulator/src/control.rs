@@ -8,7 +8,6 @@ use crate::world::Event;
 use crate::world::context::Context;
 use crate::world::random::Domain;
 use crate::world::tape::What;
-use actors::agent::Beat;
 use actors::agent::detector::Detector;
 use actors::agent::roll::Roll;
 use actors::cast::AnyCell;
@@ -20,6 +19,7 @@ use messages::id::NodeId;
 use messages::node::LeaseTerms;
 use std::collections::{BTreeMap, BTreeSet};
 
+mod beats;
 mod check;
 mod clock;
 mod disk;
@@ -166,8 +166,9 @@ impl Control {
     /// Runs something in the process, if there is one, and lets the process die if it says so.
     fn with(&mut self, cx: &mut Context, act: impl FnOnce(&mut Process, &mut Context, u64)) {
         let Some(process) = &mut self.process else { return };
+        let idle = cx.idle;
         act(process, cx, self.generation);
-        if self.settings.is_sleepy() {
+        if cx.idle == idle && self.settings.is_sleepy() {
             process.passivate(cx);
         }
         if let Err(death) = process.commit(self.generation, &self.wrongs, &mut self.settings, cx) {
@@ -180,7 +181,9 @@ impl Control {
         match event {
             ControlEvent::Start => self.start(cx),
             ControlEvent::Dies { until, life_us } => self.die_again(until, life_us, cx),
-            ControlEvent::Synced(generation) | ControlEvent::Tick(generation) if generation != self.generation => {}
+            ControlEvent::Tick(generation) if generation != self.generation => cx.idle += 1,
+            ControlEvent::Synced(generation) if generation != self.generation => {}
+            ControlEvent::Tick(_) if !self.awaits(cx.now()) => cx.idle += 1,
             ControlEvent::Tick(_) => self.with(cx, |process, cx, generation| process.tick(generation, cx)),
             ControlEvent::Synced(_) => {
                 let synced = self.process.as_mut().map_or(Ok(()), |process| process.synced(&mut self.settings, cx));
@@ -197,6 +200,11 @@ impl Control {
         }
     }
 
+    /// Whether the process is to look at its clock now; an earlier look may have come instead.
+    fn awaits(&self, now: u64) -> bool {
+        self.process.as_ref().is_some_and(|process| process.tick_at <= now)
+    }
+
     /// A message for an actor.
     pub fn deliver(&mut self, envelope: &Envelope, cx: &mut Context) {
         if let (Address::Agent(node), true) = (envelope.from, self.process.is_some()) {
@@ -206,19 +214,6 @@ impl Control {
             process.deliver(envelope, cx);
             process.arrange_tick(generation, cx);
         });
-    }
-
-    /// A sign of life.
-    pub fn hear_beat(&mut self, node: NodeId, beat: Beat, cx: &mut Context) {
-        let Some(process) = &mut self.process else { return };
-        cx.oracle.heard(node, cx.now());
-        if let Some(told) = process.roll.check(node, beat) {
-            self.notice_other_log(told, cx);
-        }
-        let Some(process) = &mut self.process else { return };
-        let order = process.detector.beat(node, beat, cx.host_now());
-        let envelope = cx.envelope(Address::Host, Address::Agent(node), Principal::system(), Body::Agent(order));
-        cx.send(envelope, 0);
     }
 
     /// The process dies, with the power of its disk or without. With it, what was not synced is in danger.
@@ -369,7 +364,10 @@ impl Process {
                 cx.violate(Invariant::DurableFirst, "something is said before it is durable", message);
             }
             if let (Address::Agent(node), Body::Agent(order)) = (envelope.to, &envelope.body) {
-                self.detector.passing(node, order, cx.host_now());
+                match cx.machine_of(node).filter(|machine| cx.quiet.rests(*machine)) {
+                    Some(machine) if Detector::heeds(order) => cx.quiet.pass(machine, node, order.clone()),
+                    _ => self.detector.passing(node, order, cx.host_now()),
+                }
                 self.roll.passing(node, order);
             }
             cx.send(envelope, 0);
@@ -378,11 +376,10 @@ impl Process {
 
     fn tick(&mut self, generation: u64, cx: &mut Context) {
         let (at, now) = (cx.now(), cx.host_now());
-        if at < self.tick_at {
-            return;
-        }
         self.tick_at = u64::MAX;
+        let mut idle = true;
         while let Some((due, id)) = self.deadlines.first().copied().filter(|(due, _)| *due <= at) {
+            idle = false;
             self.deadlines.remove(&(due, id));
             self.due.remove(&id);
             let Some(shard) = self.shards.get_mut(&id) else { continue };
@@ -391,11 +388,13 @@ impl Process {
             self.touched(id, cx);
         }
         for (node, message) in self.detector.poll(now) {
+            idle = false;
             cx.mark("declared-silent");
             let to = Address::Actor(node.into());
             let envelope = cx.envelope(Address::Host, to, Principal::system(), Body::Node(message));
             cx.send(envelope, 0);
         }
+        cx.idle += u64::from(idle);
         self.arrange_tick(generation, cx);
     }
 
@@ -403,9 +402,9 @@ impl Process {
         let shards = self.deadlines.first().map(|(due, _)| *due);
         let detector = self.detector.deadline().map(|due| cx.when(due));
         let next = [shards, detector].into_iter().flatten().min();
-        if let Some(next) = next.filter(|next| *next < self.tick_at) {
+        if let Some(next) = next.map(|next| next.max(cx.now())).filter(|next| *next < self.tick_at) {
             self.tick_at = next;
-            cx.queue.at(next, Event::Control(ControlEvent::Tick(generation)));
+            cx.queue.first_at(next, Event::Control(ControlEvent::Tick(generation)));
         }
     }
 

@@ -4,6 +4,7 @@
 //! very actors, shards and reconcilers of the live host through it, on simulated disks, clocks and networks, and gives a
 //! [`verdict::Verdict`]. The same plan gives the same verdict, bit for bit, on every machine.
 
+pub mod big;
 pub mod bus;
 mod client;
 mod control;
@@ -25,5 +26,5 @@ mod store;
 pub mod verdict;
 pub mod world;
 
-pub use run::{run, run_observed};
+pub use run::{run, run_observed, run_with};
 pub use scenario::plan;

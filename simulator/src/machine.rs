@@ -11,8 +11,8 @@ use actors::agent::reconciler::Reconciler;
 use actors::agent::{Found, Input, Inventory};
 use ills::Ills;
 use messages::agent::Order;
-use messages::envelope::{Body, Envelope};
-use messages::id::{InstanceId, NodeId};
+use messages::envelope::{Address, Body, Envelope, MessageId, Principal};
+use messages::id::{CorrelationId, InstanceId, NodeId};
 use messages::node::{LeaseTerms, NodeSpec};
 use messages::time::{Span, Timestamp};
 use std::collections::BTreeMap;
@@ -23,6 +23,7 @@ mod clock;
 mod described;
 mod ills;
 mod processes;
+mod rest;
 mod suffer;
 mod watchdog;
 
@@ -181,6 +182,23 @@ impl Machine {
         }
     }
 
+    /// The control plane answers its agent's sign of life.
+    pub fn hear_answer(&mut self, order: Order, cx: &mut Context) {
+        if !self.ills.any_under_way() {
+            return self.heed(order, cx);
+        }
+        let id = cx.random.uuid(Domain::Choice, &[key_of_uuid(self.node.0), cx.now()]);
+        let (from, to) = (Address::Host, Address::Agent(self.node));
+        let (principal, at, body) = (Principal::system(), cx.host_now(), Body::Agent(order));
+        let correlation = CorrelationId(id);
+        self.hear(Envelope { id: MessageId::Outside(id), from, to, correlation, principal, at, body }, cx);
+    }
+
+    /// Its agent is given an order.
+    fn heed(&mut self, order: Order, cx: &mut Context) {
+        self.tell_agent(Input::Order(order), cx);
+    }
+
     /// The power comes on.
     pub fn boot(&mut self, cx: &mut Context) {
         self.off = self.off.saturating_sub(1);
@@ -287,7 +305,7 @@ impl Machine {
     /// Arranges the agent's next tick.
     fn arrange_tick(&mut self, cx: &mut Context) {
         let Some(deadline) = self.agent.as_ref().and_then(|agent| agent.reconciler.deadline()) else { return };
-        let (at, index) = (self.when(deadline), self.index);
+        let (at, index) = (self.when(deadline).max(cx.now()), self.index);
         let Some(agent) = &mut self.agent else { return };
         if at < agent.tick_at {
             agent.tick_at = at;

@@ -3,9 +3,9 @@
 use crate::plan::Plan;
 use crate::repro::Signature;
 use crate::verdict::{Invariant, Statistics, Verdict, Violation};
-use crate::world::World;
 use crate::world::context::TraceLine;
 use crate::world::features::Features;
+use crate::world::{Knobs, World};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -15,7 +15,12 @@ pub const RUN_PANICS: &str = "the run panics";
 
 /// Runs a plan to its end.
 pub fn run(plan: &Plan) -> Verdict {
-    let mut world = World::new(Arc::new(plan.clone()));
+    run_with(plan, Knobs::of(plan))
+}
+
+/// Runs a plan to its end, with knobs that change how it is run. The verdict is the same whatever they say.
+pub fn run_with(plan: &Plan, knobs: Knobs) -> Verdict {
+    let mut world = World::with(Arc::new(plan.clone()), knobs);
     while world.step() {}
     world.finish()
 }

@@ -5,8 +5,15 @@ use simulator::scenario;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The scenarios, and how many seeds of each.
-const PORTFOLIO: [(&str, u64); 6] =
-    [("everything", 60), ("meddling", 60), ("half-blind", 60), ("disks", 40), ("gray", 40), ("clocks", 40)];
+const PORTFOLIO: [(&str, u64); 7] = [
+    ("everything", 60),
+    ("meddling", 60),
+    ("half-blind", 60),
+    ("disks", 40),
+    ("gray", 40),
+    ("clocks", 40),
+    ("tight", 20),
+];
 
 /// What the world itself must come to in them.
 const REACHED: [&str; 14] = [

@@ -10,7 +10,7 @@ use messages::agent::Order;
 use messages::id::NodeId;
 use messages::node::{LeaseTerms, Message};
 use messages::time::{Span, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How long until a silence is declared again to a node actor that has not answered.
 const DECLARE_AGAIN_AFTER: Span = Span::seconds(1);
@@ -24,6 +24,8 @@ const DECLARE_RARELY: Span = Span::seconds(10);
 pub struct Detector {
     terms: LeaseTerms,
     nodes: BTreeMap<NodeId, Watch>,
+    /// When to look at which node, once for each that is watched: when its silence is to be declared, or before.
+    looks: BTreeSet<(Timestamp, NodeId)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +36,10 @@ struct Watch {
     /// No beat of this session, or of one before it, is ever answered.
     unanswered_up_to: u64,
     silence: Silence,
+    /// Someone else vouches for it, until it is heard again.
+    vouched: bool,
+    /// Its place among the looks.
+    look: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +55,7 @@ enum Silence {
 impl Watch {
     fn due(&self, terms: &LeaseTerms) -> Option<Timestamp> {
         match self.silence {
+            _ if self.vouched => None,
             Silence::None => Some(self.heard.after(terms.silent_after)),
             Silence::Declared { due, .. } => Some(due),
             Silence::Known => None,
@@ -70,7 +77,12 @@ impl Watch {
 impl Detector {
     /// A detector that expects nobody yet.
     pub const fn new(terms: LeaseTerms) -> Self {
-        Self { terms, nodes: BTreeMap::new() }
+        Self { terms, nodes: BTreeMap::new(), looks: BTreeSet::new() }
+    }
+
+    /// Whether the detector learns something from an order that passes by.
+    pub const fn heeds(order: &Order) -> bool {
+        matches!(order, Order::Welcome { .. } | Order::SayHello)
     }
 
     /// An order passes by on its way to an agent: whatever the detector can learn from it.
@@ -89,7 +101,30 @@ impl Detector {
             return;
         }
         let unanswered_up_to = known.map_or(0, |watch| watch.unanswered_up_to);
-        self.nodes.insert(node, Watch { epoch, session, heard: now, unanswered_up_to, silence: Silence::None });
+        let look = known.and_then(|watch| watch.look);
+        let (silence, vouched) = (Silence::None, false);
+        self.nodes.insert(node, Watch { epoch, session, heard: now, unanswered_up_to, silence, vouched, look });
+        self.look_at(node);
+    }
+
+    /// Sees to it that the node is looked at when its silence is to be declared, or before.
+    fn look_at(&mut self, node: NodeId) {
+        let Some(watch) = self.nodes.get_mut(&node) else { return };
+        let Some(due) = watch.due(&self.terms) else { return };
+        if watch.look.is_none_or(|look| look > due) {
+            if let Some(look) = watch.look.replace(due) {
+                self.looks.remove(&(look, node));
+            }
+            self.looks.insert((due, node));
+        }
+    }
+
+    /// Someone else vouches for a node, so its silence means nothing until it is heard again; or does so no more.
+    pub fn vouch(&mut self, node: NodeId, vouched: bool) {
+        if let Some(watch) = self.nodes.get_mut(&node) {
+            watch.vouched = vouched;
+        }
+        self.look_at(node);
     }
 
     /// The host has just started, and the log says that this node is there. It has the usual time to be heard.
@@ -115,19 +150,41 @@ impl Detector {
             return Order::SayHello;
         }
         watch.heard = watch.heard.max(now);
+        if std::mem::take(&mut watch.vouched) || watch.look.is_none() {
+            self.look_at(node);
+        }
         Order::BeatHeard { epoch: beat.epoch, session: beat.session, sent_at: beat.sent_at }
     }
 
     /// Who fell silent, each with what to say to its node actor; again and again until the actor has answered.
     pub fn poll(&mut self, now: Timestamp) -> Vec<(NodeId, Message)> {
-        let terms = self.terms;
-        let silent = self.nodes.iter_mut().filter(|(_, watch)| watch.due(&terms).is_some_and(|due| due <= now));
-        silent.map(|(node, watch)| (*node, watch.declare(now))).collect()
+        let mut silent = Vec::new();
+        while let Some((look, node)) = self.looks.first().copied().filter(|(look, _)| *look <= now) {
+            self.looks.remove(&(look, node));
+            let Some(watch) = self.nodes.get_mut(&node) else { continue };
+            watch.look = None;
+            if watch.due(&self.terms).is_some_and(|due| due <= now) {
+                silent.push((node, watch.declare(now)));
+            }
+            self.look_at(node);
+        }
+        silent.sort_unstable_by_key(|(node, _)| *node);
+        silent
     }
 
-    /// When [`Detector::poll`] next has something to say.
-    pub fn deadline(&self) -> Option<Timestamp> {
-        self.nodes.values().filter_map(|watch| watch.due(&self.terms)).min()
+    /// When [`Detector::poll`] next has something to say. Beats only ever put that off, so the looks are put right here,
+    /// and not at every beat.
+    pub fn deadline(&mut self) -> Option<Timestamp> {
+        while let Some((look, node)) = self.looks.first().copied() {
+            let Some(watch) = self.nodes.get_mut(&node) else { break };
+            if watch.due(&self.terms) == Some(look) {
+                return Some(look);
+            }
+            self.looks.remove(&(look, node));
+            watch.look = None;
+            self.look_at(node);
+        }
+        None
     }
 
     /// When a node was last heard, by the host's clock.
@@ -164,6 +221,16 @@ mod tests {
     fn a_beat_is_answered_with_the_time_it_was_sent() {
         let answer = welcomed().beat(node(), beat(1, at(77)), at(500));
         assert_eq!(answer, Order::BeatHeard { epoch: 1, session: 1, sent_at: at(77) });
+    }
+
+    #[test]
+    fn who_is_vouched_for_is_not_silent_until_it_was_heard_again() {
+        let mut detector = welcomed();
+        detector.vouch(node(), true);
+        assert_eq!((detector.deadline(), detector.poll(at(9_000)).len()), (None, 0));
+        detector.beat(node(), beat(1, at(8_990)), at(9_010));
+        assert_eq!(detector.deadline(), Some(at(11_010)));
+        assert_eq!(detector.poll(at(11_010)).len(), 1);
     }
 
     #[test]

@@ -49,6 +49,16 @@ impl Lease {
         longer
     }
 
+    /// Whether no beat waits for its answer.
+    pub(super) fn is_answered(&self) -> bool {
+        self.under_way.is_empty()
+    }
+
+    /// A beat was sent and answered while nobody looked.
+    pub(super) fn pass(&mut self, sent_at: Timestamp, length: Span) {
+        self.until = self.until.max(sent_at.after(length));
+    }
+
     /// A new session: beats of the session before count no more.
     pub(super) fn renew_session(&mut self) {
         self.under_way.clear();

@@ -151,6 +151,41 @@ impl Reconciler {
         self.lease.until()
     }
 
+    /// When the next beat is due, if until then there is nothing to do but to hear orders and to see workloads: every beat
+    /// so far was answered, every report heard, and all is as desired.
+    pub fn at_rest(&self) -> Option<Timestamp> {
+        let (Link::Joined { beat_at, .. }, Some(desired)) = (self.link, &self.desired) else { return None };
+        let settled = |assignment: &Assignment| match (assignment.goal, self.locals.get(&assignment.instance)) {
+            (Goal::Hold, _) | (Goal::Run, Some(_)) => true,
+            (Goal::Stop, Some(local)) => !local.live(),
+            (Goal::Run | Goal::Stop, None) => false,
+        };
+        let calm = |(id, local): (&InstanceId, &Local)| {
+            !local.unheard && (local.stopping.is_none() || !local.live()) && desired.contains_key(id)
+        };
+        let rests = self.lease.is_answered()
+            && self.report.is_none()
+            && self.outputs.is_empty()
+            && self.deadline() == Some(beat_at)
+            && self.locals.iter().all(calm)
+            && desired.values().all(settled);
+        rests.then_some(beat_at)
+    }
+
+    /// So many beats were sent and answered while nobody looked, the last of them at `sent_at`.
+    pub fn pass_beats(&mut self, count: u64, sent_at: Timestamp) {
+        if let Link::Joined { beat_at, .. } = &mut self.link {
+            *beat_at = beat_at.after(self.terms.beat_every.times(count));
+            self.lease.pass(sent_at, self.lease_length);
+            self.now = self.now.max(sent_at);
+        }
+    }
+
+    /// How long it is from one beat to the next.
+    pub const fn beat_every(&self) -> Span {
+        self.terms.beat_every
+    }
+
     /// Every instance that starts or runs here.
     pub fn live(&self) -> impl Iterator<Item = InstanceId> + '_ {
         self.locals.iter().filter(|(_, local)| local.live()).map(|(id, _)| *id)
@@ -331,7 +366,8 @@ impl Reconciler {
         if let Link::Joined { beat_at, .. } = &mut self.link
             && *beat_at <= self.now
         {
-            *beat_at = self.now.after(self.terms.beat_every);
+            let next = beat_at.after(self.terms.beat_every);
+            *beat_at = if next > self.now { next } else { self.now.after(self.terms.beat_every) };
             self.lease.beat(self.now);
             let beat = Beat { epoch: self.epoch, session: self.session, sent_at: self.now };
             self.outputs.push_back(Output::Beat(beat));

@@ -43,7 +43,7 @@ fn fits(view: &mut ClusterView<'_>, spec: &JobSpec, open: bool) -> Result<(), Re
     };
     let survey = Survey::new(view, want);
     if spec.instances > 0 && !survey.possible() {
-        let struck: Vec<_> = survey.nodes.iter().filter_map(|it| Some((it, it.strike.clone()?))).collect();
+        let struck: Vec<_> = survey.nodes().iter().filter_map(|it| Some((it, it.strike.clone()?))).collect();
         let why = explain::unplaceable(&want, &spec.name, &struck);
         return Err(refusal(format!("job {}: {}", spec.name, why.message), why));
     }

@@ -4,6 +4,7 @@
 //! just decided are added, so that each sees those before it; the state itself is not copied.
 
 use super::Scheduler;
+use super::classes::Classes;
 use messages::id::{InstanceId, JobId, NodeId};
 use messages::manifest::{Level, Tag};
 use messages::node::{NodeView, Standing};
@@ -16,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Every node, and what is on it as far as the scheduler knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Stored")]
 pub struct Cluster {
     nodes: BTreeMap<NodeId, NodeState>,
     holders: BTreeSet<(InstanceId, NodeId)>,
@@ -23,6 +25,30 @@ pub struct Cluster {
     expiries: BTreeSet<(Timestamp, InstanceId)>,
     counts: BTreeMap<(JobId, Level), BTreeMap<String, u32>>,
     totals: BTreeMap<JobId, u32>,
+    #[serde(skip_serializing)]
+    classes: Classes,
+}
+
+/// A cluster as it is stored: the classes follow from the nodes.
+#[derive(Deserialize)]
+struct Stored {
+    nodes: BTreeMap<NodeId, NodeState>,
+    holders: BTreeSet<(InstanceId, NodeId)>,
+    reserved: BTreeMap<InstanceId, NodeId>,
+    expiries: BTreeSet<(Timestamp, InstanceId)>,
+    counts: BTreeMap<(JobId, Level), BTreeMap<String, u32>>,
+    totals: BTreeMap<JobId, u32>,
+}
+
+impl From<Stored> for Cluster {
+    fn from(stored: Stored) -> Self {
+        let Stored { nodes, holders, reserved, expiries, counts, totals } = stored;
+        let mut classes = Classes::default();
+        for (id, node) in &nodes {
+            classes.insert(*id, node);
+        }
+        Self { nodes, holders, reserved, expiries, counts, totals, classes }
+    }
 }
 
 /// One node.
@@ -80,6 +106,11 @@ impl NodeState {
     /// What it has in all.
     pub const fn capacity(&self) -> &Resources {
         &self.view.spec.capacity
+    }
+
+    /// What its claims and the room given away take.
+    pub const fn used(&self) -> &Resources {
+        &self.used
     }
 
     /// Its tags, with `node`, `rack`, `site` and `region`.
@@ -186,7 +217,7 @@ impl Cluster {
     pub(super) fn set_view(&mut self, id: NodeId, view: NodeView) -> Vec<JobId> {
         let mut node = self.nodes.remove(&id).unwrap_or_default();
         let mut jobs = node.jobs();
-        self.tally(&node, false);
+        self.tally(id, &node, false);
         for claim in &node.view.claims {
             self.holders.remove(&(claim.instance, id));
         }
@@ -199,7 +230,7 @@ impl Cluster {
         }
         node.set_view(view);
         node.sum_up();
-        self.tally(&node, true);
+        self.tally(id, &node, true);
         jobs.extend(node.jobs());
         self.nodes.insert(id, node);
         jobs
@@ -210,12 +241,12 @@ impl Cluster {
         let instance = reservation.ask.instance;
         self.release(instance);
         let Some(mut node) = self.nodes.remove(&id) else { return };
-        self.tally(&node, false);
+        self.tally(id, &node, false);
         self.reserved.insert(instance, id);
         self.expiries.insert((reservation.until, instance));
         node.reservations.insert(instance, reservation);
         node.sum_up();
-        self.tally(&node, true);
+        self.tally(id, &node, true);
         self.nodes.insert(id, node);
     }
 
@@ -223,18 +254,33 @@ impl Cluster {
     pub(super) fn release(&mut self, instance: InstanceId) -> Option<(NodeId, Reservation)> {
         let id = self.reserved.remove(&instance)?;
         let mut node = self.nodes.remove(&id)?;
-        self.tally(&node, false);
+        self.tally(id, &node, false);
         let reservation = node.reservations.remove(&instance);
         node.sum_up();
-        self.tally(&node, true);
+        self.tally(id, &node, true);
         self.nodes.insert(id, node);
         let reservation = reservation?;
         self.expiries.remove(&(reservation.until, instance));
         Some((id, reservation))
     }
 
+    /// The nodes in classes.
+    pub(super) const fn classes(&self) -> &Classes {
+        &self.classes
+    }
+
+    /// The domains of this level that have instances of a job.
+    pub(super) fn domains_of(&self, job: JobId, level: Level) -> impl Iterator<Item = &str> {
+        self.counts.get(&(job, level)).into_iter().flat_map(|domains| domains.keys().map(String::as_str))
+    }
+
     /// Counts all of a node's instances in, or out.
-    fn tally(&mut self, node: &NodeState, add: bool) {
+    fn tally(&mut self, id: NodeId, node: &NodeState, add: bool) {
+        if add {
+            self.classes.insert(id, node);
+        } else {
+            self.classes.remove(id, node);
+        }
         for job in node.jobs() {
             change(&mut self.totals, &job, add);
             for level in Level::ALL {
@@ -307,6 +353,17 @@ impl<'a> ClusterView<'a> {
     /// How many instances of a job there are.
     pub fn total(&self, job: JobId) -> u32 {
         self.state.cluster.total(job) + self.totals.get(&job).copied().unwrap_or(0)
+    }
+
+    /// Nodes that were given something just now.
+    pub(super) fn given(&self) -> impl Iterator<Item = NodeId> {
+        self.extra.keys().copied()
+    }
+
+    /// The names of the nodes that were given an instance of a job just now.
+    pub(super) fn nodes_given(&self, job: JobId) -> impl Iterator<Item = &'a str> {
+        let of = move |key: &&(JobId, Level, &str)| key.0 == job && key.1 == Level::Node;
+        self.counts.range((job, Level::Node, "")..).map(|(key, _)| key).take_while(of).map(|key| key.2)
     }
 
     /// Counts an instance as placed.

@@ -40,7 +40,7 @@ pub fn why_not(state: &Scheduler, job: JobId, node: NodeId) -> Verdict {
     let Some(want) = state.latest_want(job) else { return Verdict::Unknown("job") };
     let view = ClusterView::new(state);
     let survey = Survey::new(&view, want);
-    let Some(surveyed) = survey.nodes.iter().find(|surveyed| surveyed.id == node) else {
+    let Some(surveyed) = survey.nodes().iter().find(|surveyed| surveyed.id == node) else {
         return Verdict::Unknown("node");
     };
     if let Some(strike) = filter::strike(&view, &want, surveyed, &filter::floors(&view, &survey), &[]) {

@@ -4,12 +4,14 @@
 //! the most per node, what it has left, and last whether it takes work now. So a node struck out late came near.
 
 use super::cluster::{ClusterView, NodeState, RefusedBy};
+use super::{Scheduler, classes};
 use crate::cedar::{Party, Verdict};
 use messages::id::{JobId, NodeId};
 use messages::manifest::{Affinity, Level, Place, Tag, Workload};
 use messages::node::Standing;
 use messages::reason::Reason;
 use messages::resources::Dimension;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 /// What the instances of a job need.
@@ -97,8 +99,10 @@ impl Strike<'_> {
 pub struct Survey<'a> {
     /// What they need.
     pub want: Want<'a>,
-    /// Every node, with what strikes it out for good, and what a policy that is not enforced would say.
-    pub nodes: Vec<Surveyed<'a>>,
+    /// Whether classes of nodes suffice for a decision.
+    pub(super) by_class: bool,
+    state: &'a Scheduler,
+    nodes: OnceCell<Vec<Surveyed<'a>>>,
 }
 
 /// One node in a survey.
@@ -115,31 +119,45 @@ pub struct Surveyed<'a> {
 }
 
 impl<'a> Survey<'a> {
-    /// Looks at every node once.
+    /// What a job needs, and whether classes suffice to find it. Nodes are looked at when they are asked for.
     pub fn new(view: &ClusterView<'a>, want: Want<'a>) -> Self {
-        let rules = view.state.rules.get(want.realm);
-        let judge = rules.map(|rules| (rules, Party::job(want.realm, want.name, want.workload, want.exclusive)));
-        let survey = |(id, node): (NodeId, &'a NodeState)| {
-            let mut policy = None;
-            let mut strike = None;
-            if let Some((rules, job)) = judge.as_ref().filter(|_| !crate::mutant!(PlacePolicyIgnored)) {
-                let verdict = rules.place(job, &Party::node(node.name(), node.tags()));
-                policy = Some(verdict.worded(rules.mode));
-                strike = verdict.denies(rules.mode).then_some(Strike::Policy(verdict));
-            }
-            let strike = strike.or_else(|| permanent(&want, node));
-            Surveyed { id, node, strike, policy }
-        };
-        Self { want, nodes: view.nodes().map(survey).collect() }
+        Self { by_class: classes::suffice(view, &want), ..Self::of_nodes(view, want) }
+    }
+
+    /// A survey in which every decision looks at every node.
+    pub(super) const fn of_nodes(view: &ClusterView<'a>, want: Want<'a>) -> Self {
+        Self { want, by_class: false, state: view.state, nodes: OnceCell::new() }
+    }
+
+    /// Every node, with what strikes it out for good, and what a policy that is not enforced would say.
+    pub fn nodes(&self) -> &[Surveyed<'a>] {
+        self.nodes.get_or_init(|| {
+            let (want, rules) = (&self.want, self.state.rules.get(self.want.realm));
+            let judge = rules.map(|rules| (rules, Party::job(want.realm, want.name, want.workload, want.exclusive)));
+            let survey = |(id, node): (NodeId, &'a NodeState)| {
+                let mut policy = None;
+                let mut strike = None;
+                if let Some((rules, job)) = judge.as_ref().filter(|_| !crate::mutant!(PlacePolicyIgnored)) {
+                    let verdict = rules.place(job, &Party::node(node.name(), node.tags()));
+                    policy = Some(verdict.worded(rules.mode));
+                    strike = verdict.denies(rules.mode).then_some(Strike::Policy(verdict));
+                }
+                let strike = strike.or_else(|| permanent(want, node));
+                Surveyed { id, node, strike, policy }
+            };
+            self.state.cluster.nodes().map(survey).collect()
+        })
     }
 
     /// Whether some node could take an instance if nothing else were there.
     pub fn possible(&self) -> bool {
-        self.nodes.iter().any(|node| node.strike.is_none())
+        let classes = self.state.cluster.classes();
+        let by_class = self.by_class && classes.any_has(&self.want.workload.resources);
+        by_class || self.nodes().iter().any(|node| node.strike.is_none())
     }
 }
 
-fn permanent<'a>(want: &Want<'a>, node: &NodeState) -> Option<Strike<'a>> {
+pub(super) fn permanent<'a>(want: &Want<'a>, node: &NodeState) -> Option<Strike<'a>> {
     let required = want.place.require.iter().filter(|_| !crate::mutant!(TagsIgnored));
     let mut missing = required.filter(|tag| !node.satisfies(tag));
     if let Some(first) = missing.next() {
@@ -156,7 +174,7 @@ pub type Floors = BTreeMap<Level, u32>;
 pub fn floors<'a>(view: &ClusterView<'a>, survey: &Survey<'a>) -> Floors {
     let spreads = survey.want.place.spread.iter();
     let floor = |level: Level| {
-        let open = survey.nodes.iter().filter(|it| {
+        let open = survey.nodes().iter().filter(|it| {
             let ready = it.node.standing() == Standing::Ready || crate::mutant!(FloorsOverAll);
             it.strike.is_none() && ready
         });

@@ -8,6 +8,7 @@
 //! manifest would fit, `why-not` and plans ask the very same functions.
 
 mod check;
+mod classes;
 mod cluster;
 mod evolve;
 mod explain;
@@ -125,6 +126,11 @@ impl Scheduler {
     pub fn latest_want(&self, job: JobId) -> Option<Want<'_>> {
         let known = self.jobs.get(&job)?;
         known.want(job, *known.workloads.keys().next_back()?)
+    }
+
+    /// Whether a realm has rules for placements.
+    fn has_rules(&self, realm: &str) -> bool {
+        self.rules.contains_key(realm)
     }
 
     fn place(&self, want: Want<'_>, asks: &[Ask], turn: &mut Turn<Self>) {

@@ -182,6 +182,33 @@ fn machines() -> impl Strategy<Value = Vec<Machine>> {
     })
 }
 
+/// Looking at classes decides what looking at every node decides, down to the record; also within a batch, with nodes to
+/// avoid, and with nodes that refused.
+fn classes_agree(state: &Scheduler, jobs: &[JobSpec]) {
+    let some: Vec<NodeId> = state.cluster().nodes().map(|(id, _)| id).take(2).collect();
+    for spec in jobs {
+        let job = JobId::named(&spec.realm, &spec.name);
+        let (realm, name) = (&*spec.realm, &*spec.name);
+        let place = messages::manifest::Place { per_node_max: spec.place.per_node_max, ..Default::default() };
+        let (workload, exclusive) = (&spec.workload, spec.exclusive);
+        let want = filter::Want { job, realm, name, exclusive, workload, place: &place };
+        let mut view = ClusterView::new(state);
+        let refused = some.iter().map(|node| RefusedBy { node: *node, version: u64::MAX, because: Reason::NoCpu });
+        let refused: Vec<RefusedBy> = refused.take(1).collect();
+        for slot in 0..6 {
+            let avoid = some.iter().copied().take(slot % 3).collect();
+            let (instance, label) = (InstanceId::of(job, 90, slot as u64), format!("{name}/{slot}"));
+            let ask = Ask { instance, label, revision: 1, avoid };
+            let refused = &refused[..slot % 2];
+            let all = select::decide(&view, &Survey::of_nodes(&view, want), &ask, refused);
+            assert_eq!(select::decide(&view, &Survey::new(&view, want), &ask, refused), all);
+            if let Some((id, node)) = all.chosen.and_then(|id| Some((id, state.cluster().node(id)?))) {
+                view.place(job, &workload.resources, id, node);
+            }
+        }
+    }
+}
+
 /// Runs the steps on a scheduler and beside it.
 fn run(machines: Vec<Machine>, jobs: &[JobSpec], steps: &[Step]) {
     let mut story = Story::new();
@@ -233,6 +260,7 @@ fn run(machines: Vec<Machine>, jobs: &[JobSpec], steps: &[Step]) {
         story.settle();
         naive.follow(&story, jobs, story.seen());
         story.see();
+        classes_agree(story.cell.state(), jobs);
     }
     story.check();
 }

@@ -3,9 +3,9 @@
 //! Of equals the first by name is chosen, so that people can foresee it and small instances gather in few nodes.
 
 use super::cluster::{ClusterView, NodeState, RefusedBy};
-use super::explain;
 use super::filter::{self, Strike, Survey, Surveyed};
 use super::score::{self, Terms};
+use super::{classes, explain};
 use messages::id::NodeId;
 use messages::reason::Reason;
 use messages::scheduler::{Ask, Candidate, Decision};
@@ -13,17 +13,22 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// A node that fits: its score first, so that the greatest is the best.
-type Ranked<'a> = (i64, Reverse<(&'a str, NodeId)>);
+pub(super) type Ranked<'a> = (i64, Reverse<(&'a str, NodeId)>);
 
 /// Decides where an instance goes.
 pub fn decide<'a>(view: &ClusterView<'a>, survey: &Survey<'a>, ask: &Ask, refused: &[RefusedBy]) -> Decision {
     let want = &survey.want;
+    if survey.by_class
+        && let Some(decision) = classes::decide(view, want, ask, refused)
+    {
+        return decision;
+    }
     let floors = filter::floors(view, survey);
     let terms = |id: NodeId, node: &'a NodeState| score::score(view, want, id, node, &floors, &ask.avoid);
     let mut struck: Vec<(&Surveyed<'a>, Strike<'a>)> = Vec::new();
     let mut best: Vec<Ranked<'a>> = Vec::new();
     let mut fitting = 0;
-    for surveyed in &survey.nodes {
+    for surveyed in survey.nodes() {
         match filter::strike(view, want, surveyed, &floors, refused) {
             Some(strike) => struck.push((surveyed, strike)),
             None => {
@@ -40,7 +45,7 @@ pub fn decide<'a>(view: &ClusterView<'a>, survey: &Survey<'a>, ask: &Ask, refuse
         .collect();
     let second = candidates.get(usize::from(crate::mutant!(SecondBestChosen)));
     let chosen = second.or(candidates.first()).map(|candidate| candidate.node);
-    let said = survey.nodes.iter().find(|surveyed| Some(surveyed.id) == chosen);
+    let said = survey.nodes().iter().find(|surveyed| Some(surveyed.id) == chosen);
     Decision {
         instance: ask.instance,
         label: ask.label.clone(),
@@ -53,7 +58,7 @@ pub fn decide<'a>(view: &ClusterView<'a>, survey: &Survey<'a>, ask: &Ask, refuse
     }
 }
 
-fn keep<'a>(best: &mut Vec<Ranked<'a>>, node: Ranked<'a>) {
+pub(super) fn keep<'a>(best: &mut Vec<Ranked<'a>>, node: Ranked<'a>) {
     let at = best.partition_point(|other| *other > node);
     if at < Decision::CANDIDATES_MAX {
         best.insert(at, node);
@@ -61,7 +66,7 @@ fn keep<'a>(best: &mut Vec<Ranked<'a>>, node: Ranked<'a>) {
     }
 }
 
-fn candidate(id: NodeId, node: &NodeState, terms: &Terms) -> Candidate {
+pub(super) fn candidate(id: NodeId, node: &NodeState, terms: &Terms) -> Candidate {
     Candidate { node: id, name: node.name().to_string(), score: terms.sum(), terms: terms.record() }
 }
 

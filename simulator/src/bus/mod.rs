@@ -27,6 +27,8 @@ pub struct Bus {
     troubles: BTreeMap<u64, Wrong>,
     blind: BTreeMap<u64, Blind>,
     last: BTreeMap<(u64, u64), u64>,
+    /// The same of the lanes, two for each machine.
+    lanes: Vec<u64>,
     nodes: Vec<NodeId>,
     handled: Option<Handled>,
     /// What was accepted up to this moment is lost.
@@ -44,6 +46,7 @@ impl Bus {
         let remembers = plan.faults.iter().any(|fault| matches!(fault.trouble, Any::Bus(bus) if bus.remembers()));
         Self {
             nodes: plan.machines.iter().map(|machine| NodeId::named(&machine.spec.name)).collect(),
+            lanes: vec![0; plan.machines.len() * 2],
             handled: remembers.then(Handled::default),
             ..Self::default()
         }
@@ -55,7 +58,10 @@ impl Bus {
         self.troubles.insert(id, Wrong::new(trouble, machines, since, until));
         match trouble {
             Trouble::AcceptedThenLost => self.lost_until = Some(since),
-            Trouble::MemberChange { .. } => self.last.clear(),
+            Trouble::MemberChange { .. } => {
+                self.last.clear();
+                self.lanes.fill(0);
+            }
             _ => {}
         }
         let nodes = self.nodes_of(machines);
@@ -137,7 +143,10 @@ impl Bus {
         if fate.unordered {
             return [Some(first), fate.copy.map(|late| first + 1 + late)];
         }
-        let last = self.last.entry((link.from, link.to)).or_default();
+        let last = match link.lane.and_then(|lane| self.lanes.get_mut(lane)) {
+            Some(last) => last,
+            None => self.last.entry((link.from, link.to)).or_default(),
+        };
         let first = first.max(*last + 1);
         *last = first;
         [Some(first), fate.copy.map(|late| first + 1 + late)]
@@ -151,7 +160,7 @@ mod tests {
     use messages::time::Timestamp;
 
     const PACE: Pace = Pace { inside_us: (1, 50), network_us: (100, 5_000), sync_us: (1, 1), proxy_us: (1, 1) };
-    const LINK: Link = Link { from: 1, to: 2, machine: Some(0), from_machine: true, inside: false };
+    const LINK: Link = Link { from: 1, to: 2, machine: Some(0), from_machine: true, inside: false, lane: None };
 
     fn send(bus: &mut Bus, now: u64, link: Link, message: u64) -> Arrivals {
         let beat = Beat { epoch: 1, session: 1, sent_at: Timestamp(0) };

@@ -18,6 +18,8 @@ pub struct Link {
     pub from_machine: bool,
     /// Whether it never leaves the control plane.
     pub inside: bool,
+    /// The number of its lane, when it has one of its own: beats and their answers do.
+    pub lane: Option<usize>,
 }
 
 impl Link {
@@ -45,7 +47,7 @@ pub fn key_of(address: Address) -> u64 {
 pub enum What<'a> {
     /// A message.
     Envelope(&'a Envelope),
-    /// A sign of life.
+    /// A sign of life, or the answer to one.
     Beat(&'a Beat),
 }
 

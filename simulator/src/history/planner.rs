@@ -227,7 +227,7 @@ impl Planner {
     /// Runs on up to a moment. False when so much happened that it was given up.
     pub fn run(&mut self, until: Timestamp) -> bool {
         let until = until.since(self.origin).0;
-        while let Some(event) = self.queue.next(until) {
+        while let Some((_, event)) = self.queue.next(until) {
             self.events += 1;
             if self.events > EVENTS_MAX {
                 return false;

@@ -27,7 +27,7 @@ impl Machine {
                 }
                 Output::Beat(beat) => {
                     if !self.loses(beat.sent_at.0, cx) {
-                        cx.send_beat(self.node, beat);
+                        cx.send_beat(self.index, self.node, beat);
                     }
                 }
                 Output::Start(assignment) => self.start(assignment, cx),
@@ -75,6 +75,7 @@ impl Machine {
         let tempo = self.tempo(true, cx);
         process.arrange_start(self.index, self.boots, tempo, cx);
         self.processes.insert(instance, process);
+        self.arm_watchdog(cx);
     }
 
     fn stop(&mut self, instance: InstanceId, grace: Span, cx: &mut Context) {

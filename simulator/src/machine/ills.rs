@@ -51,6 +51,11 @@ impl Ills {
         self.under_way.get(&id).map(|(trouble, _)| *trouble)
     }
 
+    /// Whether anything goes wrong now.
+    pub(super) fn any_under_way(&self) -> bool {
+        !self.under_way.is_empty()
+    }
+
     fn any<T>(&self, of: impl Fn(&Trouble) -> Option<T>) -> Option<T> {
         self.under_way.values().find_map(|(trouble, _)| of(trouble))
     }

@@ -12,9 +12,14 @@ impl Machine {
     /// The lease holds until then.
     pub(super) fn renew(&mut self, until: Timestamp, cx: &mut Context) {
         self.lease_until = Some(until);
+        self.arm_watchdog(cx);
+    }
+
+    /// Has the watchdog look at the end of the lease, while the lease holds and something exclusive is there.
+    pub(super) fn arm_watchdog(&mut self, cx: &mut Context) {
+        let Some(until) = self.lease_until.filter(|until| *until > self.shows(cx.now())) else { return };
         let at = self.when(until).saturating_add(self.watchdog_lags());
-        let exclusive = self.processes.values().any(|process| process.assignment.exclusive);
-        if at < self.watchdog_at && (exclusive || self.watchdog_at == u64::MAX) {
+        if at < self.watchdog_at && self.processes.values().any(|process| process.assignment.exclusive) {
             self.watchdog_at = at;
             cx.queue.at(at, Event::Machine(self.index, MachineEvent::Watchdog(self.boots)));
         }
@@ -25,7 +30,7 @@ impl Machine {
         self.watchdog_at = u64::MAX;
         let Some(until) = self.lease_until else { return };
         if until > self.shows(cx.now()) {
-            return self.renew(until, cx);
+            return self.arm_watchdog(cx);
         }
         let doomed = self.processes.iter().filter(|(_, process)| process.assignment.exclusive && process.runs());
         let doomed: Vec<InstanceId> = doomed.map(|(instance, _)| *instance).collect();

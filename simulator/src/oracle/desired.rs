@@ -83,7 +83,7 @@ impl Desired {
     pub(super) fn restless(&self, fold: &Fold, rollouts: &Rollouts) -> BTreeSet<JobId> {
         let ids = self.jobs.keys().map(|name| JobId::named(&self.realm, name));
         let restless = ids.filter(|id| {
-            let Some((_, job)) = fold.jobs().find(|(actor, _)| actor.id == id.0) else { return false };
+            let Some(job) = fold.job(*id) else { return false };
             let bad = job.workloads.get(&job.settled).is_some_and(|workload| Program::of(workload).bad());
             bad && job.under_way().is_none() && rollouts.let_in(*id, job.settled)
         });
@@ -187,8 +187,7 @@ impl Expected {
 
 /// What a job believes, for the message.
 fn state_of(fold: &Fold, job: JobId) -> String {
-    let found = fold.jobs().find(|(id, _)| id.id == job.0);
-    found.map_or("it does not exist".into(), |(_, job)| {
+    fold.job(job).map_or("it does not exist".into(), |job| {
         let states: Vec<_> = job
             .instances
             .values()

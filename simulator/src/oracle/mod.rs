@@ -252,7 +252,8 @@ impl Oracle {
 
     /// The control plane has heard of a node's agent.
     pub fn heard(&mut self, node: NodeId, now: u64) {
-        self.heard.insert(node, now);
+        let heard = self.heard.entry(node).or_default();
+        *heard = now.max(*heard);
     }
 
     /// What is wrong with a lease until then: after the last that was heard, the control plane waits so long at least.

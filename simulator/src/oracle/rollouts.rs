@@ -126,7 +126,7 @@ impl Rollouts {
             return;
         }
         let Some(rollout) = self.rollouts.get(&RolloutId(id.id)) else { return };
-        let Some((_, state)) = fold.rollouts().find(|(actor, _)| *actor == id) else { return };
+        let Some(state) = fold.rollout(RolloutId(id.id)) else { return };
         let failures = state.coming().map_or(0, |coming| coming.failures);
         if failures < rollout.spec.failures_max.max(1) {
             self.jobs.entry(rollout.job).or_default().let_in.insert(rollout.to);
@@ -143,7 +143,7 @@ impl Rollouts {
     ) {
         let id = record.head.actor;
         let Some(begun) = self.rollouts.get(&RolloutId(id.id)) else { return };
-        let Some((_, state)) = fold.rollouts().find(|(actor, _)| *actor == id) else { return };
+        let Some(state) = fold.rollout(RolloutId(id.id)) else { return };
         let Some(job) = self.jobs.get(&begun.job) else { return };
         if state.desired != begun.desired || job.scaled || state.promoted || state.exclusive {
             return;

@@ -4,14 +4,16 @@ use crate::bus::{Bus, Link, Said, What, key_of};
 use crate::oracle::{Oracle, Runs};
 use crate::plan::{Plan, hexadecimal};
 use crate::verdict::{Invariant, Statistics, Verdict};
-use crate::world::Event;
 use crate::world::clock::HostClock;
 use crate::world::features::Features;
 use crate::world::queue::Queue;
+use crate::world::quiet::Quiet;
 use crate::world::random::{Domain, Random, key_of_message, key_of_uuid};
 use crate::world::tape::{self, Tape};
 use crate::world::trigger::Watch;
+use crate::world::{Event, Knobs};
 use actors::agent::Beat;
+use messages::agent::Order;
 use messages::entry::Entry;
 use messages::envelope::{Address, Body, Envelope, MessageId, Principal};
 use messages::id::{CorrelationId, NodeId};
@@ -24,8 +26,10 @@ use std::sync::Arc;
 pub enum Parcel {
     /// A message.
     Envelope(Box<Envelope>),
-    /// A sign of life.
-    Beat(NodeId, Beat),
+    /// A sign of life of a machine.
+    Beat(usize, Beat),
+    /// The answer to it.
+    Heard(usize, Order),
 }
 
 /// Something that happened, for people.
@@ -58,6 +62,10 @@ pub struct Context {
     pub watch: Watch,
     /// What is counted.
     pub statistics: Statistics,
+    /// Who rests.
+    pub quiet: Quiet,
+    /// How often the control plane looked at its clock for nothing.
+    pub idle: u64,
     /// Whether lines are written.
     pub tracing: bool,
     /// The lines.
@@ -71,21 +79,24 @@ pub struct Context {
     marks: BTreeMap<&'static str, u64>,
     bites: BTreeMap<&'static str, u64>,
     machines: BTreeMap<NodeId, usize>,
-    outside: u64,
+    /// How many messages of its own each sender has said to each receiver.
+    outside: BTreeMap<(u64, u64), u64>,
 }
 
 impl Context {
     /// At the first moment of a plan.
-    pub fn new(plan: Arc<Plan>) -> Self {
+    pub fn new(plan: Arc<Plan>, knobs: Knobs) -> Self {
         let machines = plan.machines.iter().enumerate();
         Self {
             random: Random::new(plan.seed),
-            queue: Queue::default(),
+            queue: Queue::new(knobs.store),
             host: HostClock::new(plan.clock),
             bus: Bus::new(&plan),
             oracle: Oracle::new(&plan),
             watch: Watch::new(&plan),
             statistics: Statistics::default(),
+            quiet: Quiet::new(&plan, knobs.rest),
+            idle: 0,
             tracing: false,
             trace: Vec::new(),
             void: Vec::new(),
@@ -94,7 +105,7 @@ impl Context {
             marks: BTreeMap::new(),
             bites: BTreeMap::new(),
             machines: machines.map(|(index, machine)| (NodeId::named(&machine.spec.name), index)).collect(),
-            outside: 0,
+            outside: BTreeMap::new(),
             plan,
         }
     }
@@ -151,8 +162,10 @@ impl Context {
 
     /// A message from outside the actors, with an id of its own.
     pub fn envelope(&mut self, from: Address, to: Address, principal: Principal, body: Body) -> Envelope {
-        self.outside += 1;
-        let id = self.random.uuid(Domain::Choice, &[key_of(from), key_of(to), self.now(), self.outside]);
+        let link = (key_of(from), key_of(to));
+        let said = self.outside.entry(link).or_default();
+        *said += 1;
+        let id = self.random.uuid(Domain::Choice, &[link.0, link.1, self.queue.now(), *said]);
         Envelope {
             id: MessageId::Outside(id),
             from,
@@ -176,16 +189,39 @@ impl Context {
         self.dispatch(arrivals, Parcel::Envelope(Box::new(envelope)));
     }
 
-    /// Sends a sign of life.
-    pub fn send_beat(&mut self, node: NodeId, beat: Beat) {
-        let link = self.link(Address::Agent(node), Address::Host);
+    /// A machine sends a sign of life.
+    pub fn send_beat(&mut self, machine: usize, node: NodeId, beat: Beat) {
+        let link = self.beats(machine, Address::Agent(node), Address::Host, true);
         let message = key_of_uuid(node.0) ^ beat.sent_at.0;
         let now = self.now();
         let said = Said { link, message, occurrence: beat.session, what: What::Beat(&beat) };
         let arrivals = self.bus.arrivals(self.random, &self.plan.pace, now, &said);
         self.see_bus();
         self.tape(|| tape::What::beat_sent(node, beat, arrivals));
-        self.dispatch(arrivals, Parcel::Beat(node, beat));
+        self.dispatch(arrivals, Parcel::Beat(machine, beat));
+    }
+
+    /// The control plane answers a sign of life.
+    pub fn answer_beat(&mut self, machine: usize, node: NodeId, beat: Beat, order: Order) {
+        let link = self.beats(machine, Address::Host, Address::Agent(node), false);
+        let message = key_of_uuid(node.0) ^ beat.sent_at.0;
+        let now = self.now();
+        let said = Said { link, message, occurrence: now, what: What::Beat(&beat) };
+        let arrivals = self.bus.arrivals(self.random, &self.plan.pace, now, &said);
+        self.see_bus();
+        self.dispatch(arrivals, Parcel::Heard(machine, order));
+    }
+
+    /// The link of a machine's beats, or of their answers.
+    fn beats(&self, machine: usize, from: Address, to: Address, from_machine: bool) -> Link {
+        let twin = |node| if machine < self.plan.machines.len() { None } else { self.machine_of(node) };
+        let original = match (from, to) {
+            (Address::Agent(node), _) | (_, Address::Agent(node)) => twin(node),
+            _ => None,
+        };
+        let machine = original.unwrap_or(machine);
+        let lane = Some(machine * 2 + usize::from(from_machine));
+        Link { from: key_of(from), to: key_of(to), machine: Some(machine), from_machine, inside: false, lane }
     }
 
     /// What the bus did.
@@ -228,6 +264,7 @@ impl Context {
             machine,
             from_machine: from_machine.is_some(),
             inside: machine.is_none() && !client,
+            lane: None,
         }
     }
 
@@ -237,7 +274,9 @@ impl Context {
         self.statistics.frames += 1;
         self.statistics.entries += entries.len() as u64;
         for entry in entries {
-            self.note(&entry.head().actor.to_string(), || line(entry));
+            if self.tracing {
+                self.trace.push(TraceLine { at: now, actor: entry.head().actor.to_string(), what: line(entry) });
+            }
             self.tape(|| tape::What::Committed(Box::new(entry.clone())));
             self.features.iter_mut().for_each(|features| features.see(entry));
         }
@@ -296,7 +335,7 @@ impl Context {
             scenario: self.plan.scenario.clone(),
             seed: self.plan.seed,
             plan_hash: self.plan.hash(),
-            events,
+            events: events.saturating_sub(self.idle),
             log_hash: hexadecimal(&log_hash),
             violations,
             statistics: self.statistics,

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod context;
 pub mod features;
 pub mod queue;
+pub mod quiet;
 pub mod random;
 pub mod tape;
 pub mod trigger;
@@ -17,8 +18,10 @@ use crate::machine::{Machine, MachineEvent};
 use crate::plan::Plan;
 use crate::verdict::{Invariant, Verdict};
 use context::{Context, Parcel};
+use messages::agent::Order;
 use messages::envelope::Address;
 use messages::id::NodeId;
+use queue::{Moment, Store};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -65,16 +68,50 @@ pub struct World {
     clients: Clients,
     /// The machines that each fault under way hits, by its number in the plan.
     hit: BTreeMap<usize, Vec<usize>>,
+    /// The moment of the last event.
+    moment: Moment,
     events: u64,
+    events_max: u64,
 }
 
-/// More happenings than this are a storm, and end the run.
+/// More happenings than this are a storm in a small world, and end the run.
 const EVENTS_MAX: u64 = 2_000_000;
+/// So many more may happen in a large one, for each of its machines and simulated seconds.
+const EVENTS_PER_MACHINE_SECOND: u64 = 60;
+/// From so many machines on, a wheel keeps the events.
+const WHEEL_FROM: usize = 64;
+
+/// How a world is run. Whatever they say, the verdict is the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Knobs {
+    /// What keeps the events.
+    pub store: Store,
+    /// Whether machines rest: beats that do nothing but say that a machine is alive are not played.
+    pub rest: bool,
+}
+
+impl Knobs {
+    /// What is quickest for a plan.
+    pub const fn of(plan: &Plan) -> Self {
+        Self { store: if plan.machines.len() < WHEEL_FROM { Store::Heap } else { Store::Wheel }, rest: true }
+    }
+}
+
+/// More happenings than this are a storm.
+const fn storm(plan: &Plan) -> u64 {
+    EVENTS_MAX + plan.machines.len() as u64 * (plan.end_at / 1_000_000) * EVENTS_PER_MACHINE_SECOND
+}
 
 impl World {
     /// A world at its first moment.
     pub fn new(plan: Arc<Plan>) -> Self {
-        let mut cx = Context::new(Arc::clone(&plan));
+        let knobs = Knobs::of(&plan);
+        Self::with(plan, knobs)
+    }
+
+    /// A world at its first moment, with knobs that change how it is run and nothing of what comes of it.
+    pub fn with(plan: Arc<Plan>, knobs: Knobs) -> Self {
+        let mut cx = Context::new(Arc::clone(&plan), knobs);
         let machines: Vec<Machine> =
             plan.machines.iter().enumerate().map(|(index, machine)| Machine::new(index, machine)).collect();
         for (index, machine) in plan.machines.iter().enumerate() {
@@ -87,7 +124,17 @@ impl World {
         let by_node = machines.iter().map(|machine| (machine.node(), vec![machine.index()])).collect();
         let mut control = Control::default();
         control.start(&mut cx);
-        Self { cx, control, machines, by_node, clients, hit: BTreeMap::new(), events: 0 }
+        Self {
+            cx,
+            control,
+            machines,
+            by_node,
+            clients,
+            hit: BTreeMap::new(),
+            moment: Moment::default(),
+            events: 0,
+            events_max: storm(&plan),
+        }
     }
 
     /// Lets the next thing happen. False when there is nothing more, or nothing more to learn.
@@ -95,15 +142,21 @@ impl World {
         if self.cx.oracle.is_over() {
             return false;
         }
-        let Some(event) = self.cx.queue.next(self.cx.plan.end_at) else { return false };
+        let Some((moment, event)) = self.cx.queue.next(self.cx.plan.end_at) else { return false };
+        self.moment = moment;
+        if self.rest(&event) {
+            return true;
+        }
+        self.wake_for(&event);
         self.events += 1;
-        if self.events > EVENTS_MAX {
+        if self.events > self.events_max {
             self.cx.violate(Invariant::Quiet, "a storm: more happens than can be right", String::new());
             return false;
         }
         if let Some(event) = self.hold(event) {
             self.happen(event);
         }
+        self.look_after();
         true
     }
 
@@ -125,6 +178,13 @@ impl World {
 
     /// Checks what is left to check when nothing more happens.
     pub fn conclude(&mut self) {
+        let over = self.cx.oracle.is_over() || self.events > self.events_max;
+        if over {
+            self.wake_all(self.moment);
+        } else {
+            self.wake_all(Moment::end_of(self.cx.plan.end_at));
+            self.cx.queue.return_to(self.cx.plan.end_at);
+        }
         if !self.cx.oracle.is_over() {
             self.control.check_all(&mut self.cx, true);
             self.clients.check_answered(&mut self.cx);
@@ -162,7 +222,8 @@ impl World {
         }
         cx.statistics.messages += 1;
         match parcel {
-            Parcel::Beat(node, beat) => self.control.hear_beat(node, beat, cx),
+            Parcel::Beat(machine, beat) => self.control.hear_beat(machine, self.machines[machine].node(), beat, cx),
+            Parcel::Heard(machine, order) => self.answer(machine, order),
             Parcel::Envelope(envelope) if cx.is_void(&envelope) => cx.mark("void-message-dropped"),
             Parcel::Envelope(envelope) => match envelope.to {
                 Address::Actor(_) => {
@@ -177,6 +238,17 @@ impl World {
                 Address::Client(client) => self.clients.hear(client, &envelope, cx),
                 Address::Host => {}
             },
+        }
+    }
+
+    /// A sign of life is answered; every machine of that name hears it.
+    fn answer(&mut self, machine: usize, order: Order) {
+        if self.machines.len() == self.cx.plan.machines.len() {
+            return self.machines[machine].hear_answer(order, &mut self.cx);
+        }
+        let node = self.machines[machine].node();
+        for index in self.by_node.get(&node).into_iter().flatten() {
+            self.machines[*index].hear_answer(order.clone(), &mut self.cx);
         }
     }
 }

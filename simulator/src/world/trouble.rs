@@ -2,6 +2,7 @@
 
 use super::context::{Context, Parcel};
 use super::{Event, World};
+use crate::control::ControlEvent;
 use crate::plan::trouble::control::Control;
 use crate::plan::trouble::machine::Machine;
 use crate::plan::{Plan, Target, Trouble, When};
@@ -44,6 +45,8 @@ impl World {
             cx.mark("fault-without-target");
             return;
         }
+        self.disturb(fault.trouble, &machines, true);
+        let cx = &mut self.cx;
         cx.mark(fault.trouble.name());
         cx.note("world", || format!("{} of {} begins", fault.trouble.name(), fault.target));
         cx.tape(|| What::Begins { fault: number, machines: machines.clone() });
@@ -83,6 +86,7 @@ impl World {
             Event::Control(_) => true,
             Event::Arrives { parcel, .. } => match &**parcel {
                 Parcel::Beat(..) => true,
+                Parcel::Heard(..) => false,
                 Parcel::Envelope(envelope) => matches!(envelope.to, Address::Actor(_) | Address::Host),
             },
             _ => false,
@@ -90,16 +94,21 @@ impl World {
         if !is_for_control {
             return Some(event);
         }
-        self.cx.bite(Control::Pause.name());
+        if matches!(event, Event::Control(ControlEvent::Tick(_))) {
+            self.cx.idle += 1;
+        } else {
+            self.cx.bite(Control::Pause.name());
+        }
         self.cx.queue.at(until, event);
         None
     }
 
     pub(super) fn end(&mut self, number: usize) {
-        let cx = &mut self.cx;
-        let plan = Arc::clone(&cx.plan);
+        let plan = Arc::clone(&self.cx.plan);
         let fault = &plan.faults[number];
         let machines = self.hit.remove(&number).unwrap_or_default();
+        self.disturb(fault.trouble, &machines, false);
+        let cx = &mut self.cx;
         cx.note("world", || format!("{} of {} ends", fault.trouble.name(), fault.target));
         cx.tape(|| What::Ends(number));
         cx.features.iter_mut().for_each(|features| features.end(fault.trouble.name()));

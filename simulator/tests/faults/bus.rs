@@ -20,7 +20,7 @@ crate::kinds! {
     bandwidth: "bandwidth" with "times = 2\nextra = \"2s\"\nlasts = \"8s\"",
     oversized: "oversized" with "times = 2\nlasts = \"6s\"",
     bit_flip: "bit-flip" with "times = 2\nper_mille = 300\nlasts = \"6s\"",
-    accepted_then_lost: "accepted-then-lost" with "times = 12",
+    accepted_then_lost: "accepted-then-lost" with "times = 40",
     redelivery: "redelivery" with "times = 6",
     slow_consumer: "slow-consumer" with "times = 3\nlasts = \"6s\"",
     leader_pause: "leader-pause" with "times = 3\nlasts = \"1s..4s\"",
