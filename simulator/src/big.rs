@@ -89,6 +89,7 @@ impl Big {
                 sync_us: (100, 2_000),
                 proxy_us: (1_000, 50_000),
             },
+            rekeys: Vec::new(),
             operations: self.operations(&draws),
             faults: self.faults(&draws),
             heal_at: end_at,

@@ -194,11 +194,6 @@ impl Machine {
         self.hear(Envelope { id: MessageId::Outside(id), from, to, correlation, principal, at, body }, cx);
     }
 
-    /// Its agent is given an order.
-    fn heed(&mut self, order: Order, cx: &mut Context) {
-        self.tell_agent(Input::Order(order), cx);
-    }
-
     /// The power comes on.
     pub fn boot(&mut self, cx: &mut Context) {
         self.off = self.off.saturating_sub(1);

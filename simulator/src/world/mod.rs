@@ -91,9 +91,14 @@ pub struct Knobs {
 }
 
 impl Knobs {
-    /// What is quickest for a plan.
+    /// What is quickest for a plan that is run to its end.
     pub const fn of(plan: &Plan) -> Self {
-        Self { store: if plan.machines.len() < WHEEL_FROM { Store::Heap } else { Store::Wheel }, rest: true }
+        Self { rest: plan.rekeys.is_empty(), ..Self::awake(plan) }
+    }
+
+    /// What is quickest for a plan where nobody may rest: where every happening is looked at, or worlds part.
+    const fn awake(plan: &Plan) -> Self {
+        Self { store: if plan.machines.len() < WHEEL_FROM { Store::Heap } else { Store::Wheel }, rest: false }
     }
 }
 
@@ -103,9 +108,9 @@ const fn storm(plan: &Plan) -> u64 {
 }
 
 impl World {
-    /// A world at its first moment.
+    /// A world at its first moment, in which nobody rests, so that it can be looked at and made to go on otherwise.
     pub fn new(plan: Arc<Plan>) -> Self {
-        let knobs = Knobs::of(&plan);
+        let knobs = Knobs::awake(&plan);
         Self::with(plan, knobs)
     }
 

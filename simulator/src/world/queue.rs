@@ -96,7 +96,10 @@ impl<E> Queue<E> {
 
     /// When the next event comes, if there is one.
     pub fn next_at(&self) -> Option<u64> {
-        self.heap.peek().map(|scheduled| scheduled.at)
+        match &self.events {
+            Events::Heap(heap) => heap.peek().map(|scheduled| scheduled.moment.at),
+            Events::Wheel(wheel) => wheel.next_at(),
+        }
     }
 
     /// Arranges an event; not before now.

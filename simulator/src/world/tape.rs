@@ -265,7 +265,8 @@ impl World {
         tape.begin(now, trigger);
         let Event::Arrives { parcel, .. } = event else { return };
         match &**parcel {
-            Parcel::Beat(node, beat) => tape.write(now, What::beat_arrived(*node, *beat)),
+            Parcel::Beat(machine, beat) => tape.write(now, What::beat_arrived(self.machines[*machine].node(), *beat)),
+            Parcel::Heard(machine, _) => tape.heard(*machine),
             Parcel::Envelope(envelope) => {
                 tape.write(now, What::arrived(envelope));
                 if let Address::Agent(node) = envelope.to {

@@ -93,6 +93,19 @@ impl<E> Wheel<E> {
         self.near.pop()
     }
 
+    /// When the next event comes.
+    pub(super) fn next_at(&self) -> Option<u64> {
+        let first = |events: &[Scheduled<E>]| events.iter().map(|scheduled| scheduled.moment.at).min();
+        if let Some(next) = self.near.peek() {
+            return Some(next.moment.at);
+        }
+        let slots = self.levels.iter().zip(0_u32..).find_map(|(level, number)| {
+            let here = ((self.slot >> (LEVEL_BITS * number)) % SLOTS as u64) as usize;
+            level.next(here + 1).map(|index| level.slots[index].as_slice())
+        });
+        slots.or_else(|| self.far.first_key_value().map(|(_, events)| events.as_slice())).and_then(first)
+    }
+
     /// Moves on to the next slot that has events: of the lowest level, or of a higher one, which is then spread out.
     fn advance(&mut self) -> Option<()> {
         for number in 0..LEVELS {
