@@ -493,12 +493,4 @@ impl Process {
         }
         Ok(self.store.keep_snapshot(cells)?)
     }
-
-    fn sum_up(&self, cx: &mut Context) {
-        for shard in self.shards.values() {
-            for (actor, bytes) in shard.snapshots().unwrap_or_default() {
-                cx.oracle.sum_up(actor, &bytes);
-            }
-        }
-    }
 }
