@@ -93,11 +93,6 @@ struct Flying {
 }
 
 impl Control {
-    /// Whether the process runs.
-    pub const fn runs(&self) -> bool {
-        self.process.is_some()
-    }
-
     /// Starts the process, unless it runs.
     pub fn start(&mut self, cx: &mut Context) {
         if self.process.is_some() || self.down > 0 || self.is_stopped() {
