@@ -137,6 +137,26 @@ pub enum Request {
 }
 
 impl Request {
+    /// The job that it is about, by name; none where it is about a manifest or no job.
+    pub fn job(&self) -> Option<&str> {
+        match self {
+            Self::Scale { job, .. }
+            | Self::Restart { job, .. }
+            | Self::Stop { job }
+            | Self::Promote { job, .. }
+            | Self::Hold { job, .. }
+            | Self::Resume { job, .. }
+            | Self::Abort { job, .. } => Some(job),
+            Self::Apply { .. }
+            | Self::RemoveRoute { .. }
+            | Self::Cordon { .. }
+            | Self::Uncordon { .. }
+            | Self::Drain { .. }
+            | Self::SetPolicy { .. }
+            | Self::SetQuota { .. } => None,
+        }
+    }
+
     /// The name of the action in policies, logs and answers.
     pub const fn action(&self) -> &'static str {
         match self {

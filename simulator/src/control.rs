@@ -93,11 +93,6 @@ struct Flying {
 }
 
 impl Control {
-    /// Whether the process runs.
-    pub const fn runs(&self) -> bool {
-        self.process.is_some()
-    }
-
     /// Starts the process, unless it runs.
     pub fn start(&mut self, cx: &mut Context) {
         if self.process.is_some() || self.down > 0 || self.is_stopped() {
@@ -491,13 +486,5 @@ impl Process {
             cx.bite("snapshot-always");
         }
         Ok(self.store.keep_snapshot(cells)?)
-    }
-
-    fn sum_up(&self, cx: &mut Context) {
-        for shard in self.shards.values() {
-            for (actor, bytes) in shard.snapshots().unwrap_or_default() {
-                cx.oracle.sum_up(actor, &bytes);
-            }
-        }
     }
 }

@@ -1,15 +1,13 @@
 //! Where two runs part: the first thing that differs, what each did there, and how the actor's state differs by then.
 
 use crate::explain::{Names, actor_of};
+use crate::history::difference::{LINES_MAX, in_common};
 use crate::plan::Plan;
 use crate::world::World;
 use crate::world::tape::{Record, What, names_of};
 use messages::id::ActorId;
 use serde::Serialize;
 use std::sync::Arc;
-
-/// So many lines of each state are shown at the most.
-const LINES_MAX: usize = 40;
 
 /// Where two runs part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -113,11 +111,9 @@ fn state(world: &World, actor: Option<ActorId>) -> Vec<String> {
 
 /// The lines that only the one has and that only the other has, between what both begin and end with.
 fn only(one: &[String], other: &[String]) -> (Vec<String>, Vec<String>) {
-    let begin = one.iter().zip(other).take_while(|(ours, theirs)| ours == theirs).count();
-    let (ours, theirs) = (&one[begin..], &other[begin..]);
-    let end = ours.iter().rev().zip(theirs.iter().rev()).take_while(|(ours, theirs)| ours == theirs).count();
-    let cut = |lines: &[String]| lines[..lines.len() - end].iter().take(LINES_MAX).cloned().collect();
-    (cut(ours), cut(theirs))
+    let (begin, end) = in_common(one, other);
+    let cut = |lines: &[String]| lines[begin..lines.len() - end].iter().take(LINES_MAX).cloned().collect();
+    (cut(one), cut(other))
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ pub mod scenario;
 pub mod search;
 pub mod shrink;
 mod store;
+pub mod text;
 pub mod verdict;
 pub mod world;
 

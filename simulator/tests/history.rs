@@ -3,13 +3,14 @@
 use messages::manifest::Level;
 use messages::time::{Span, Timestamp};
 use simulator::history::blast::Blast;
-use simulator::history::change::{self, Change, ChangeFault};
+use simulator::history::change::{self, Change};
 use simulator::history::day::{BEGINS, Day};
 use simulator::history::heat::heat_map;
 use simulator::history::moment::{Moment, Reader, When};
 use simulator::history::report::{Ended, Report};
 use simulator::history::verify::{Piece, verify};
 use simulator::history::whatif::{compare, prepare};
+use simulator::text::TextFault;
 use std::sync::LazyLock;
 
 /// Twelve machines, of which one is enough for all of a job; an hour with troubles of all kinds.
@@ -40,7 +41,7 @@ fn minute(minute: u64) -> When {
     When::Time(BEGINS.after(Span::seconds(60 * minute)))
 }
 
-fn changed(text: &str) -> Result<Change, Vec<ChangeFault>> {
+fn changed(text: &str) -> Result<Change, Vec<TextFault>> {
     change::read(text, "change.toml", &|name| Err(format!("there is no file {name}")))
 }
 

@@ -74,7 +74,8 @@ impl Claim {
         [&self.assigned, observed, &self.moving]
     }
 
-    pub(super) fn assignment(&self) -> Assignment {
+    /// What its agent is told to do with it.
+    pub fn assignment(&self) -> Assignment {
         let spec = &self.spec;
         let early = self.goal == Goal::Hold && crate::mutant!(StartWithoutGoalRun);
         Assignment {

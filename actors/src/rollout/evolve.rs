@@ -22,16 +22,7 @@ pub(super) fn evolve(rollout: &mut Rollout, event: &Event, at: Timestamp) {
             rollout.spec = spec.clone();
             rollout.standing = Standing::Rolling;
         }
-        Event::StepBegun { step, reason, .. } => {
-            if *reason == Reason::GatePassed {
-                rollout.passed = rollout.present().weight;
-            }
-            rollout.step = *step;
-            if crate::mutant!(PassedCountsAhead) {
-                rollout.passed = rollout.present().weight;
-            }
-            wait(rollout, at);
-        }
+        Event::StepBegun { step, reason, .. } => begin_step(rollout, *step, *reason, at),
         Event::WeightRaised { weight } => {
             rollout.traffic = *weight;
             rollout.healthy_since = Some(at);
@@ -71,6 +62,17 @@ pub(super) fn evolve(rollout: &mut Rollout, event: &Event, at: Timestamp) {
             rollout.answers.push_back((*ticket, outcome.clone()));
         }
     }
+}
+
+fn begin_step(rollout: &mut Rollout, step: u32, reason: Reason, at: Timestamp) {
+    if reason == Reason::GatePassed {
+        rollout.passed = rollout.present().weight;
+    }
+    rollout.step = step;
+    if crate::mutant!(PassedCountsAhead) {
+        rollout.passed = rollout.present().weight;
+    }
+    wait(rollout, at);
 }
 
 /// The step waits for health, and its deadline runs.

@@ -1,8 +1,8 @@
 //! Looking at the journal of a data directory without changing it.
 
 use super::chain;
-use super::files::FileDisk;
-use actors::journal::{Journal, JournalError};
+use super::look::Look;
+use actors::journal::Journal;
 use std::path::Path;
 
 /// What a journal is found to be.
@@ -24,10 +24,14 @@ pub fn examine(data: &Path) -> Examined {
     if !directory.is_dir() {
         return Examined::Missing;
     }
-    match Journal::open(FileDisk::look(&directory)) {
+    let look = match Look::at(&directory) {
+        Ok(look) if !look.has_journal() => return Examined::Missing,
+        Ok(look) => look,
+        Err(error) => return Examined::Unusable(error.to_string()),
+    };
+    match Journal::open(look) {
+        Ok(journal) if journal.torn().is_some() => Examined::Torn,
         Ok(journal) => Examined::Sound(journal.position().0),
-        Err(JournalError::Disk { action: "truncate" | "remove", .. }) => Examined::Torn,
-        Err(JournalError::Disk { action: "create", .. }) => Examined::Missing,
         Err(error) => Examined::Unusable(chain(&error)),
     }
 }

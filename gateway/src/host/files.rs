@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 pub struct FileDisk {
     directory: PathBuf,
     open: Option<(String, File)>,
-    /// Held by whoever writes.
-    lock: Option<File>,
+    /// Held for as long as this lives.
+    _lock: File,
 }
 
 impl FileDisk {
@@ -34,17 +34,7 @@ impl FileDisk {
                 }
             }
         }
-        Ok(Self { directory: directory.into(), open: None, lock: Some(lock) })
-    }
-
-    /// A directory that is only looked at: nothing in it is changed.
-    pub fn look(directory: &Path) -> Self {
-        Self { directory: directory.into(), open: None, lock: None }
-    }
-
-    fn writable(&self) -> Result<()> {
-        let text = || Error::new(ErrorKind::ReadOnlyFilesystem, "it is only looked at");
-        self.lock.as_ref().map(|_| ()).ok_or_else(text)
+        Ok(Self { directory: directory.into(), open: None, _lock: lock })
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -85,44 +75,33 @@ impl Disk for FileDisk {
     }
 
     fn create(&mut self, name: &str) -> Result<()> {
-        self.writable()?;
         OpenOptions::new().write(true).create_new(true).open(self.path(name)).map(|_| ())
     }
 
     fn append(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
-        self.writable()?;
         self.file(name)?.write_all(bytes)
     }
 
     fn rewrite(&mut self, name: &str, offset: u64, bytes: &[u8]) -> Result<()> {
-        if self.lock.is_none() {
-            return Ok(());
-        }
         let mut file = OpenOptions::new().write(true).open(self.path(name))?;
         file.seek(SeekFrom::Start(offset))?;
         file.write_all(bytes)
     }
 
     fn truncate(&mut self, name: &str, length: u64) -> Result<()> {
-        self.writable()?;
         self.file(name)?.set_len(length)
     }
 
     fn sync(&mut self, name: &str) -> Result<()> {
-        if self.lock.is_none() {
-            return Ok(());
-        }
         self.file(name)?.sync_data()
     }
 
     fn rename(&mut self, from: &str, to: &str) -> Result<()> {
-        self.writable()?;
         self.open = None;
         fs::rename(self.path(from), self.path(to))
     }
 
     fn remove(&mut self, name: &str) -> Result<()> {
-        self.writable()?;
         self.open = None;
         fs::remove_file(self.path(name))
     }

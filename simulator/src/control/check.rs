@@ -132,4 +132,13 @@ impl Process {
             cx.violate(Invariant::FoldIsState, "the log on the disk folds to something else", String::new());
         }
     }
+
+    /// Every final state becomes part of the hash.
+    pub(super) fn sum_up(&self, cx: &mut Context) {
+        for shard in self.shards.values() {
+            for (actor, bytes) in shard.snapshots().unwrap_or_default() {
+                cx.oracle.sum_up(actor, &bytes);
+            }
+        }
+    }
 }

@@ -7,6 +7,7 @@ mod text;
 mod turning;
 
 pub use names::Names;
+pub(crate) use svg::escaped;
 pub use svg::svg;
 pub use text::text;
 pub use turning::{Odds, turning_point};

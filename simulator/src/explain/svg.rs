@@ -65,7 +65,8 @@ const MARKERS: &str = "<defs><marker id=\"to\" viewBox=\"0 0 8 8\" refX=\"7\" re
                        markerHeight=\"8\" orient=\"auto-start-reverse\"><path d=\"M0 0 8 4 0 8z\" fill=\"#2f6db3\"/>\
                        </marker></defs>";
 
-fn escaped(text: &str) -> String {
+/// Text as it stands in a picture.
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

@@ -3,14 +3,19 @@
 /// Lines around a difference that are shown with it.
 const AROUND: usize = 2;
 /// The most lines of either side that are shown.
-const LINES_MAX: usize = 40;
+pub(crate) const LINES_MAX: usize = 40;
+
+/// How many of the first and how many of the last are the same in both; nothing counts twice.
+pub(crate) fn in_common<T: PartialEq>(one: &[T], other: &[T]) -> (usize, usize) {
+    let begin = one.iter().zip(other).take_while(|(one, other)| one == other).count();
+    let rest = one[begin..].iter().rev().zip(other[begin..].iter().rev());
+    (begin, rest.take_while(|(one, other)| one == other).count())
+}
 
 /// The lines in which two texts differ, `-` for the first and `+` for the second, with a few that are the same around.
 pub fn difference(first: &str, second: &str) -> String {
     let (first, second): (Vec<&str>, Vec<&str>) = (first.lines().collect(), second.lines().collect());
-    let begin = first.iter().zip(&second).take_while(|(one, other)| one == other).count();
-    let most = first.len().min(second.len()) - begin;
-    let tail = first.iter().rev().zip(second.iter().rev()).take(most).take_while(|(one, other)| one == other).count();
+    let (begin, tail) = in_common(&first, &second);
     let mut text = String::new();
     let mut show = |mark: &str, lines: &[&str]| {
         for line in lines.iter().take(LINES_MAX) {

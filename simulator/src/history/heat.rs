@@ -1,6 +1,7 @@
 //! Losses as a heat map: one SVG that needs nothing else, readable in light and dark, with numbers in every field.
 
 use super::blast::Struck;
+use crate::explain::escaped;
 use messages::time::{Span, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -154,10 +155,6 @@ fn short(name: &str) -> String {
     let whole = name.chars().count();
     let kept: String = name.chars().take(39).collect();
     escaped(&if whole > 40 { kept + "…" } else { name.to_string() })
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

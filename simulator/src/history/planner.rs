@@ -164,17 +164,7 @@ impl Planner {
                 let stops = life.stopping(spec.workload.stop_grace.0);
                 self.queue.at(stops, Event::Stops(id, machine.boot, spec.instance));
             }
-            let assignment = Assignment {
-                instance: spec.instance,
-                label: spec.label.clone(),
-                job: spec.job,
-                realm: spec.realm.clone(),
-                revision: spec.revision,
-                exclusive: spec.exclusive,
-                goal: claim.goal(),
-                workload: spec.workload.clone(),
-            };
-            machine.resume(node.epoch(), assignment, claim.observation().cloned(), life);
+            machine.resume(node.epoch(), claim.assignment(), claim.observation().cloned(), life);
         }
         if !node.up() {
             machine.end_exclusive();

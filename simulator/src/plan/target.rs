@@ -1,5 +1,6 @@
 //! Whom a fault hits: named in the plan, and found when the fault begins.
 
+use super::Plan;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -31,6 +32,26 @@ pub enum Target {
         /// The slot; without one, the lowest slot that has a place.
         slot: Option<u32>,
     },
+}
+
+impl Target {
+    /// Why nobody is meant by it in this plan, if nobody is.
+    pub(crate) fn missing_in(&self, plan: &Plan) -> Option<String> {
+        let count = plan.machines.len();
+        let machines = || plan.machines.iter();
+        match self {
+            Self::Machine(number) if *number >= count => {
+                Some(format!("there is no machine {number}; the plan has {count}, counted from 0"))
+            }
+            Self::Rack(name) | Self::AnyOfRack(name) if !machines().any(|machine| machine.spec.rack == *name) => {
+                Some(format!("no machine is in the rack {name:?}"))
+            }
+            Self::Site(name) if !machines().any(|machine| machine.spec.site == *name) => {
+                Some(format!("no machine is in the site {name:?}"))
+            }
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Target {

@@ -2,7 +2,7 @@
 
 use super::Repro;
 use super::json::Step;
-use crate::plan::{Plan, Target};
+use crate::plan::Plan;
 use std::collections::BTreeSet;
 
 /// No plan is longer than this, in microseconds: a hundred years.
@@ -102,27 +102,9 @@ fn faults(plan: &Plan) -> Option<Found> {
         if fault.lasts > TIME_MAX {
             return Some((at("lasts"), format!("a fault lasts {}; expected at most {TIME_MAX}", fault.lasts)));
         }
-        if let Some(message) = missing(plan, &fault.target) {
+        if let Some(message) = fault.target.missing_in(plan) {
             return Some((at("target"), message));
         }
     }
     None
-}
-
-/// Why nobody is meant by a target.
-fn missing(plan: &Plan, target: &Target) -> Option<String> {
-    let count = plan.machines.len();
-    let machines = || plan.machines.iter();
-    match target {
-        Target::Machine(number) if *number >= count => {
-            Some(format!("there is no machine {number}; the plan has {count}, counted from 0"))
-        }
-        Target::Rack(name) | Target::AnyOfRack(name) if !machines().any(|machine| machine.spec.rack == *name) => {
-            Some(format!("no machine is in the rack {name:?}"))
-        }
-        Target::Site(name) if !machines().any(|machine| machine.spec.site == *name) => {
-            Some(format!("no machine is in the site {name:?}"))
-        }
-        _ => None,
-    }
 }

@@ -1,5 +1,7 @@
 //! JSON as people read it: what fits into a line stays in one, and any part of a text can be found again.
 
+use crate::text::line_and_column;
+
 /// A line holds so many bytes at the most, where it can.
 const LINE_MAX: usize = 118;
 
@@ -132,11 +134,7 @@ pub fn place(text: &str, path: &[Step<'_>]) -> (u32, u32) {
             None => break,
         }
     }
-    let before = text.get(..at).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
-    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    (number(line), number(column))
+    line_and_column(text, at)
 }
 
 fn skip_space(bytes: &[u8], mut at: usize) -> usize {

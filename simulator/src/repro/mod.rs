@@ -4,6 +4,7 @@ mod check;
 pub mod json;
 
 use crate::plan::Plan;
+use crate::text::TextFault;
 use crate::verdict::{Invariant, Verdict, Violation};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -103,20 +104,6 @@ impl Expect {
     }
 }
 
-/// What is wrong with a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("{file}:{line}:{column}: {message}")]
-pub struct ReproFault {
-    /// The file as the caller named it.
-    pub file: String,
-    /// The line, from 1.
-    pub line: u32,
-    /// The column, from 1.
-    pub column: u32,
-    /// What is wrong, what was expected, and what to do.
-    pub message: String,
-}
-
 /// A file, as far as its version.
 #[derive(Deserialize)]
 struct Versioned {
@@ -141,8 +128,8 @@ impl Repro {
     ///
     /// # Errors
     /// The first thing that is wrong with it, and where.
-    pub fn read(text: &str, file: &str) -> Result<Self, ReproFault> {
-        let fault = |line: usize, column: usize, message: String| ReproFault {
+    pub fn read(text: &str, file: &str) -> Result<Self, TextFault> {
+        let fault = |line: usize, column: usize, message: String| TextFault {
             file: file.into(),
             line: u32::try_from(line).unwrap_or(u32::MAX),
             column: u32::try_from(column).unwrap_or(u32::MAX),
@@ -161,14 +148,14 @@ impl Repro {
                 "this plan is of version {version}, and this build reads version {VERSION}: \
                  make it anew with the build it came from, or find the failure again"
             );
-            return Err(ReproFault { file: file.into(), line, column, message });
+            return Err(TextFault { file: file.into(), line, column, message });
         }
         let repro: Self = serde_json::from_str(text).map_err(damaged)?;
         match check::senseless(&repro) {
             None => Ok(repro),
             Some((path, message)) => {
                 let (line, column) = json::place(text, &path);
-                Err(ReproFault { file: file.into(), line, column, message })
+                Err(TextFault { file: file.into(), line, column, message })
             }
         }
     }

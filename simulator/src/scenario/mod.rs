@@ -6,7 +6,8 @@ mod read;
 
 pub use generate::plan;
 pub use own::{OWN, own};
-pub use read::{ScenarioFault, read};
+pub(crate) use read::mode_of;
+pub use read::read;
 
 use crate::plan::{Pattern, Target};
 use messages::manifest::Manifest;

@@ -3,39 +3,20 @@
 mod fault;
 
 use super::{Action, Doing, Range, Scenario};
+use crate::text::{TextFault, written};
 use fault::Around;
 use messages::manifest::{self, Format, Manifest};
 use messages::policy::Mode;
 use messages::quantity;
 use messages::resources::Resources;
 use std::collections::BTreeMap;
-use std::fmt;
 use toml_span::value::{Table, Value, ValueInner};
-
-/// One thing that is wrong with a scenario.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, thiserror::Error)]
-pub struct ScenarioFault {
-    /// The file as the caller named it.
-    pub file: String,
-    /// The line, from 1.
-    pub line: u32,
-    /// The column, from 1.
-    pub column: u32,
-    /// What is wrong and what was expected.
-    pub message: String,
-}
-
-impl fmt::Display for ScenarioFault {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)
-    }
-}
 
 /// Reads a scenario.
 ///
 /// # Errors
 /// Everything that is wrong with it, in the order of the text.
-pub fn read(text: &str, name: &str) -> Result<Scenario, Vec<ScenarioFault>> {
+pub fn read(text: &str, name: &str) -> Result<Scenario, Vec<TextFault>> {
     let mut reader = Reader { text, file: name, faults: Vec::new() };
     let scenario = match toml_span::parse(text) {
         Ok(mut root) => reader.scenario(&mut root),
@@ -54,7 +35,7 @@ pub fn read(text: &str, name: &str) -> Result<Scenario, Vec<ScenarioFault>> {
 struct Reader<'t> {
     text: &'t str,
     file: &'t str,
-    faults: Vec<ScenarioFault>,
+    faults: Vec<TextFault>,
 }
 
 /// Reads one value of a table.
@@ -85,7 +66,8 @@ fn counts(text: &str) -> Option<Range> {
     range_of(text, |text| text.parse().ok())
 }
 
-fn mode_of(text: &str) -> Option<Mode> {
+/// The mode of this name.
+pub(crate) fn mode_of(text: &str) -> Option<Mode> {
     [("audit", Mode::Audit), ("shadow", Mode::Shadow), ("enforce", Mode::Enforce)]
         .into_iter()
         .find_map(|(name, mode)| (name == text).then_some(mode))
@@ -93,12 +75,7 @@ fn mode_of(text: &str) -> Option<Mode> {
 
 impl Reader<'_> {
     fn fault(&mut self, at: usize, message: String) {
-        let before = self.text.get(..at).unwrap_or(self.text);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
-        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        let (line, column) = (number(line), number(column));
-        self.faults.push(ScenarioFault { file: self.file.into(), line, column, message });
+        self.faults.push(TextFault::at(self.file, self.text, at, message));
     }
 
     fn table<'v>(&mut self, value: &mut Value<'v>, expected: &str) -> Option<Table<'v>> {
@@ -115,12 +92,7 @@ impl Reader<'_> {
     fn parsed<T>(&mut self, table: &mut Table<'_>, key: &str, expected: &str, parse: Parse<T>) -> Option<T> {
         let mut value = table.remove(key)?;
         let at = value.span.start;
-        let text = match value.take() {
-            ValueInner::String(text) => text.into_owned(),
-            ValueInner::Integer(number) => number.to_string(),
-            ValueInner::Boolean(truth) => truth.to_string(),
-            _ => String::new(),
-        };
+        let text = written(value.take());
         let parsed = parse(&text);
         if parsed.is_none() {
             let why = fault::backwards(&text).unwrap_or_else(|| format!("expected {expected}"));

@@ -88,7 +88,8 @@ impl Branching {
         let word = |what: u64| self.random.word(Domain::Plan, &[0xb1, number, what]);
         let from = world.next_at().unwrap_or_else(|| world.now());
         plan.rekeys.push(Rekey { at: from, seed: word(0) });
-        let others = drawn(scenario, false, word(1)).faults;
+        let mut others = drawn(scenario, false, word(1)).faults;
+        others.retain(|other| other.target.missing_in(&plan).is_none());
         let id = plan.faults.iter().map(|fault| fault.id + 1).max().unwrap_or_default();
         for added in 0..word(2) % (ADDED_MAX + 1) {
             let Some(choice) = word(3 + added).checked_rem(others.len() as u64) else { break };

@@ -1,6 +1,8 @@
 //! Search finds what can be found, is the same again, and what it finds is a plan that fails from its beginning.
 
 use super::*;
+use crate::repro::Repro;
+use crate::verdict::Invariant;
 use std::collections::BTreeMap;
 
 fn scenario_of(name: &str) -> Scenario {
@@ -71,4 +73,24 @@ fn branches_come_to_what_is_new() {
     explore(&scenario, Strategy::Branch, 4, &mut branched, &mut |_| true);
     let (once, branched) = (once.all().count(), branched.all().count());
     assert!(branched > once * 3 / 2, "{once} features in a run, {branched} with branches");
+}
+
+#[test]
+fn every_branch_is_a_plan_that_can_be_written_and_read_again() {
+    let scenario = scenario_of("everything");
+    let mut machines = Vec::new();
+    for seed in 0..6 {
+        let mut ran = 0;
+        explore(&scenario, Strategy::Branch, seed, &mut Features::default(), &mut |branch| {
+            let signature = Signature { invariant: Invariant::Converges, signature: String::new() };
+            let text = Repro::failing(branch.plan.clone(), signature, "branch").text();
+            let read = Repro::read(&text, "branch").map(|repro| repro.plan);
+            assert_eq!(read.as_ref(), Ok(branch.plan), "seed {seed}, branch {ran}");
+            machines.push(branch.plan.machines.len());
+            ran += 1;
+            ran < 24
+        });
+    }
+    machines.dedup();
+    assert!(machines.len() > 1, "all worlds had {machines:?} machines, so that nothing was tried");
 }

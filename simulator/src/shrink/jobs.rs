@@ -77,13 +77,6 @@ fn without_job(plan: &mut Plan, job: &str) {
     });
     plan.operations.retain(|operation| match &operation.request {
         Request::Apply { manifest } => !manifest.jobs.is_empty() || !manifest.routes.is_empty(),
-        Request::Scale { job: named, .. }
-        | Request::Restart { job: named, .. }
-        | Request::Stop { job: named }
-        | Request::Promote { job: named, .. }
-        | Request::Hold { job: named, .. }
-        | Request::Resume { job: named, .. }
-        | Request::Abort { job: named, .. } => named != job,
-        _ => true,
+        other => other.job() != Some(job),
     });
 }

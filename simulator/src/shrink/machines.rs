@@ -98,11 +98,6 @@ fn without_machine(plan: &mut Plan, index: usize) {
         Request::Cordon { node } | Request::Uncordon { node } | Request::Drain { node } => *node != name,
         _ => true,
     });
-    let (racks, sites): (Vec<_>, Vec<_>) =
-        plan.machines.iter().map(|machine| (machine.spec.rack.clone(), machine.spec.site.clone())).unzip();
-    plan.faults.retain(|fault| match &fault.target {
-        Target::Rack(rack) | Target::AnyOfRack(rack) => racks.contains(rack),
-        Target::Site(site) => sites.contains(site),
-        _ => true,
-    });
+    let faults = std::mem::take(&mut plan.faults);
+    plan.faults = faults.into_iter().filter(|fault| fault.target.missing_in(plan).is_none()).collect();
 }

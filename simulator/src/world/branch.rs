@@ -56,11 +56,6 @@ impl World {
         self.machines.get(index).map(|machine| machine.described(self.cx.now()))
     }
 
-    /// Whether the control plane's process runs.
-    pub const fn control_runs(&self) -> bool {
-        self.control.runs()
-    }
-
     /// Writes down what happens, and what led to it, from now on.
     pub fn record(&mut self) {
         self.cx.tape = Some(Tape::default());

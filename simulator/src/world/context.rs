@@ -18,6 +18,7 @@ use messages::entry::Entry;
 use messages::envelope::{Address, Body, Envelope, MessageId, Principal};
 use messages::id::{CorrelationId, NodeId};
 use messages::time::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -33,7 +34,7 @@ pub enum Parcel {
 }
 
 /// Something that happened, for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TraceLine {
     /// When, in microseconds since the world began.
     pub at: u64,

@@ -76,6 +76,11 @@ impl Features {
         self.seen.keys().copied()
     }
 
+    /// How many there are.
+    pub fn count_all(&self) -> usize {
+        self.seen.len()
+    }
+
     /// Adds what others have seen.
     pub fn learn(&mut self, other: &Self) {
         for (feature, count) in &other.seen {

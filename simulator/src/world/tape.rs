@@ -171,11 +171,6 @@ impl Tape {
         &self.records
     }
 
-    /// Everything that happened, in order, without the tape.
-    pub fn into_records(self) -> Vec<Record> {
-        self.records
-    }
-
     /// The next thing happens. It is written down only when something comes of it.
     pub(crate) fn begin(&mut self, at: u64, trigger: Option<What>) {
         self.step = None;

@@ -1,7 +1,7 @@
 //! `sim blast`: a recorded stretch of time with each node, rack or site lost at each hour, as a table and a heat map.
 
 use super::progress::Progress;
-use super::replay::processors;
+use super::seeds::{jobs, spread};
 use super::whatif::Stretch;
 use crate::command::fault::Fault;
 use crate::command::show::{Show, table};
@@ -9,11 +9,10 @@ use messages::api::{EXIT_DONE, EXIT_REFUSED};
 use messages::manifest::Level;
 use messages::time::{Span, Timestamp};
 use serde::Serialize;
-use simulator::history::blast::{Blast, Hour, Struck, Target};
+use simulator::history::blast::{Blast, Struck};
 use simulator::history::heat::{brief, heat_map};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// So many rows of the table are shown to people.
 const SHOWN_MAX: usize = 30;
@@ -91,16 +90,16 @@ pub(super) fn blast(show: Show, arguments: &SimBlast) -> Result<u8, Fault> {
     };
     let mut blast = Blast::new(&moment, arguments.every, arguments.watched).map_err(unmade)?;
     let times = blast.times.clone();
-    let jobs = processors(arguments.jobs);
+    let jobs = jobs(arguments.jobs);
     let mut losses = Vec::new();
     for (index, at) in times.iter().enumerate() {
         let hour = blast.hour(*at);
         let targets = hour.targets(level);
-        losses.extend(strike(&hour, &targets, jobs, |done| {
-            progress.tell(|| {
-                let (hours, all) = (times.len(), targets.len());
-                format!("time {} of {hours}: {done} of {all} losses", index + 1)
-            });
+        let (mut done, all, every) = (0_u64, targets.len(), progress.every);
+        let lose = |number| hour.lose(&targets[usize::try_from(number).unwrap_or(usize::MAX)]);
+        losses.extend(spread(all as u64, jobs.min(all), every, lose, |struck| {
+            done += u64::from(struck.is_some());
+            progress.tell(|| format!("time {} of {}: {done} of {all} losses", index + 1, times.len()));
         }));
     }
     progress.clear();
@@ -127,35 +126,6 @@ fn minutes(at: Timestamp) -> String {
 
 fn seconds(at: Timestamp) -> String {
     at.to_string().get(..19).map(|text| format!("{text}Z")).unwrap_or_default()
-}
-
-/// Loses each target, several at a time.
-fn strike(hour: &Hour, targets: &[Target], jobs: usize, mut tell: impl FnMut(usize)) -> Vec<Struck> {
-    let next = AtomicUsize::new(0);
-    let mut struck: Vec<(usize, Struck)> = std::thread::scope(|scope| {
-        let (sender, receiver) = std::sync::mpsc::channel();
-        for _ in 0..jobs.min(targets.len()) {
-            let (sender, next) = (sender.clone(), &next);
-            scope.spawn(move || {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(target) = targets.get(index) else { return };
-                    if sender.send((index, hour.lose(target))).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-        drop(sender);
-        let mut struck = Vec::new();
-        for one in receiver {
-            struck.push(one);
-            tell(struck.len());
-        }
-        struck
-    });
-    struck.sort_by_key(|(index, _)| *index);
-    struck.into_iter().map(|(_, struck)| struck).collect()
 }
 
 fn text(blasted: &Blasted, svg: Option<&PathBuf>) -> String {

@@ -4,9 +4,9 @@ use super::arguments::{SimDiff, Subject};
 use crate::command::fault::Fault;
 use crate::command::show::Show;
 use messages::api::{EXIT_DONE, EXIT_REFUSED};
-use serde::{Deserialize, Serialize};
 use simulator::diff::{Parting, Side};
 use simulator::plan::Plan;
+use simulator::world::context::TraceLine;
 use std::path::Path;
 
 /// A longer file is no trace, in bytes.
@@ -14,18 +14,10 @@ const TRACE_BYTES_MAX: u64 = 1 << 30;
 /// So much of what happened is shown to people, in letters.
 const SHOWN_MAX: usize = 600;
 
-/// A line of a trace.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Line {
-    at: u64,
-    actor: String,
-    what: String,
-}
-
 /// What is compared.
 enum Compared {
     Plan(Box<Plan>),
-    Trace(Vec<Line>),
+    Trace(Vec<TraceLine>),
 }
 
 /// `orrery sim diff`
@@ -76,13 +68,13 @@ fn load(what: &str) -> Result<Compared, Fault> {
 }
 
 /// Where two traces part.
-fn part(one: &[Line], other: &[Line]) -> Option<Parting> {
+fn part(one: &[TraceLine], other: &[TraceLine]) -> Option<Parting> {
     let alike = one.iter().zip(other).take_while(|(ours, theirs)| ours == theirs).count();
     if alike == one.len() && alike == other.len() {
         return None;
     }
-    let side = |lines: &[Line]| {
-        lines.get(alike).map(|Line { at, actor, what }| {
+    let side = |lines: &[TraceLine]| {
+        lines.get(alike).map(|TraceLine { at, actor, what }| {
             let short = what.rsplit(" => ").next().unwrap_or(what);
             Side { at: *at, who: actor.clone(), what: short.into(), whole: what.clone() }
         })

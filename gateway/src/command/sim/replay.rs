@@ -1,6 +1,7 @@
 //! `sim replay --verify`: a recorded log taken again by this build's actors, each entry compared byte for byte.
 
 use super::progress::Progress;
+use super::seeds;
 use crate::clock;
 use crate::command::fault::Fault;
 use crate::command::show::Show;
@@ -11,7 +12,6 @@ use messages::id::ActorId;
 use serde::Serialize;
 use simulator::history::verify::{Mismatch, Piece, Taken, verify};
 use std::collections::BTreeMap;
-use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -57,7 +57,7 @@ struct Replayed {
 pub(super) fn replay(show: Show, arguments: &SimReplay) -> Result<u8, Fault> {
     let begun = clock::monotonic();
     let mut recording = Recording::open(&arguments.log).map_err(Fault::Unreachable)?;
-    let jobs = processors(arguments.jobs);
+    let jobs = seeds::jobs(arguments.jobs);
     let mut replay = Replay { jobs, cells: BTreeMap::new(), progress: Progress::new(false), done: Replayed::default() };
     for cell in recording.cells().map_err(Fault::Unreachable)? {
         replay.cells.insert(cell.id(), cell);
@@ -83,11 +83,6 @@ pub(super) fn replay(show: Show, arguments: &SimReplay) -> Result<u8, Fault> {
     done.events_per_second = u64::try_from(u128::from(done.events) * 1_000_000 / u128::from(took)).unwrap_or(u64::MAX);
     show.answer(&done, text);
     Ok(if done.different == 0 { EXIT_DONE } else { EXIT_REFUSED })
-}
-
-/// How many things are done at a time.
-pub(super) fn processors(asked: Option<u16>) -> usize {
-    asked.map_or_else(|| std::thread::available_parallelism().map_or(1, NonZero::get), usize::from)
 }
 
 /// A log in the middle of being taken again.

@@ -131,6 +131,7 @@ impl Search<'_> {
                 return;
             }
             let (strategy, seed) = (Strategy::of_turn(round), self.first.wrapping_add(round));
+            let before = known.count_all();
             let goes_on = explore(&self.scenarios[scenario].1, strategy, seed, &mut known, &mut |ran| {
                 let mut heard = sender.send(Told::Ran { strategy, events: ran.events }).is_ok();
                 if !ran.verdict.passed() {
@@ -138,7 +139,9 @@ impl Search<'_> {
                 }
                 heard && !self.over()
             });
-            if sender.send(Told::Knows(known.all().collect())).is_err() || !goes_on {
+            let news = known.count_all() > before;
+            let told = !news || sender.send(Told::Knows(known.all().collect())).is_ok();
+            if !told || !goes_on {
                 return;
             }
         }

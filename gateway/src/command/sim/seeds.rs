@@ -3,7 +3,6 @@
 use super::progress::Progress;
 use crate::clock;
 use crate::command::show::Show;
-use serde::Serialize;
 use simulator::plan::Plan;
 use simulator::run::{Judge, caught, judge};
 use simulator::scenario::Scenario;
@@ -11,7 +10,7 @@ use simulator::verdict::{Invariant, Verdict, Violation};
 use simulator::world::context::TraceLine;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 /// Which seeds are run, and how.
@@ -42,49 +41,61 @@ pub(super) fn jobs(asked: Option<u16>) -> usize {
     asked.map_or_else(|| std::thread::available_parallelism().map_or(1, NonZero::get), usize::from)
 }
 
+/// Does something for each number below `count`, so many at a time. What comes of it is in the order of the numbers.
+/// `tell` is shown each as soon as it is there, and nothing when none came for `every`.
+pub(super) fn spread<T: Send>(
+    count: u64,
+    jobs: usize,
+    every: Duration,
+    work: impl Fn(u64) -> T + Sync,
+    mut tell: impl FnMut(Option<&T>),
+) -> Vec<T> {
+    let next = AtomicU64::new(0);
+    let mut done = std::thread::scope(|scope| {
+        let (sender, receiver) = channel();
+        for _ in 0..jobs {
+            let (sender, next, work) = (sender.clone(), &next, &work);
+            scope.spawn(move || {
+                let mine = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+                for number in mine.take_while(|number| *number < count) {
+                    if sender.send((number, work(number))).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        let mut done = Vec::new();
+        loop {
+            match receiver.recv_timeout(every) {
+                Ok(one) => {
+                    tell(Some(&one.1));
+                    done.push(one);
+                }
+                Err(RecvTimeoutError::Timeout) => tell(None),
+                Err(RecvTimeoutError::Disconnected) => break done,
+            }
+        }
+    });
+    done.sort_by_key(|(number, _)| *number);
+    done.into_iter().map(|(_, one)| one).collect()
+}
+
 impl Seeds {
     /// Runs the seeds of a scenario.
     pub fn run(&self, scenario: &Scenario, show: Show) -> Outcome {
         let begun = clock::monotonic();
-        let jobs = jobs(self.jobs);
-        let next = AtomicU64::new(0);
-        let mut verdicts = std::thread::scope(|scope| {
-            let (sender, receiver) = channel();
-            for _ in 0..jobs {
-                let (sender, next) = (sender.clone(), &next);
-                scope.spawn(move || {
-                    let mine = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
-                    for index in mine.take_while(|index| *index < self.count) {
-                        if sender.send(self.one(scenario, self.from + index, show)).is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
-            drop(sender);
-            self.gather(scenario, &receiver)
-        });
-        verdicts.sort_by_key(|verdict| verdict.seed);
-        Outcome { verdicts, wall: Duration::from_micros(clock::monotonic().since(begun).0) }
-    }
-
-    /// Takes in verdicts until there are no more, and says how far it is.
-    fn gather(&self, scenario: &Scenario, receiver: &Receiver<Verdict>) -> Vec<Verdict> {
         let mut progress = Progress::new(self.trace);
-        let (mut verdicts, mut failed) = (Vec::new(), 0_u64);
-        loop {
-            match receiver.recv_timeout(progress.every) {
-                Ok(verdict) => {
-                    failed += u64::from(!verdict.passed());
-                    verdicts.push(verdict);
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-            progress.tell(|| format!("{}: {} of {} seeds, {failed} failed", scenario.name, verdicts.len(), self.count));
-        }
+        let every = progress.every;
+        let (mut done, mut failed) = (0_u64, 0_u64);
+        let run = |index| self.one(scenario, self.from + index, show);
+        let verdicts = spread(self.count, jobs(self.jobs), every, run, |verdict: Option<&Verdict>| {
+            done += u64::from(verdict.is_some());
+            failed += u64::from(verdict.is_some_and(|verdict| !verdict.passed()));
+            progress.tell(|| format!("{}: {done} of {} seeds, {failed} failed", scenario.name, self.count));
+        });
         progress.clear();
-        verdicts
+        Outcome { verdicts, wall: Duration::from_micros(clock::monotonic().since(begun).0) }
     }
 
     fn one(&self, scenario: &Scenario, seed: u64, show: Show) -> Verdict {
@@ -121,17 +132,9 @@ fn violation(invariant: Invariant, signature: &str, message: String) -> Violatio
     Violation { invariant, signature: signature.into(), message, at: 0, entries: 0 }
 }
 
-/// A line of a trace, for programs.
-#[derive(Serialize)]
-struct Traced<'a> {
-    at: u64,
-    actor: &'a str,
-    what: &'a str,
-}
-
 fn tell(line: &TraceLine, show: Show) {
     if show.json {
-        show.line(&Traced { at: line.at, actor: &line.actor, what: &line.what });
+        show.line(line);
     } else {
         show.text(&format!("{:>12} {:<48} {}\n", line.at, line.actor, line.what));
     }

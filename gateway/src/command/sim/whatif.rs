@@ -7,11 +7,12 @@ use crate::host::Recording;
 use actors::ports::Position;
 use messages::api::{EXIT_DONE, EXIT_REFUSED};
 use messages::time::{Span, Timestamp};
-use simulator::history::change::{self, Change, ChangeFault};
+use simulator::history::change::{self, Change};
 use simulator::history::heat::brief;
 use simulator::history::moment::{Moment, Reader, When};
 use simulator::history::report::{Below, Counted, Ended, Fidelity, Moved, Report, Waits};
 use simulator::history::whatif::{Run, compare, prepare};
+use simulator::text::TextFault;
 use std::path::{Path, PathBuf};
 
 /// A longer file is no change, in bytes.
@@ -48,13 +49,13 @@ pub(in crate::command) struct Stretch {
 /// `orrery sim whatif`
 pub(super) fn whatif(show: Show, arguments: &SimWhatif) -> Result<u8, Fault> {
     let file = arguments.change.as_deref();
-    let text = file.map(read_change).transpose()?.unwrap_or_default();
     let name = file.map(|file| file.display().to_string()).unwrap_or_default();
+    let text = file.map(|_| super::text_of(&name, CHANGE_BYTES_MAX)).transpose()?.unwrap_or_default();
     let change = parse(&text, &name, file)?;
     let mut progress = Progress::new(false);
     let moment = arguments.stretch.read(&mut progress)?;
     let impossible = |faults: Vec<(usize, String)>| {
-        let faults = faults.into_iter().map(|(place, message)| ChangeFault::at(&name, &text, place, message));
+        let faults = faults.into_iter().map(|(place, message)| TextFault::at(&name, &text, place, message));
         senseless(&name, &faults.collect::<Vec<_>>())
     };
     let control = prepare(&moment, &Change::default()).map_err(impossible)?;
@@ -121,15 +122,6 @@ fn when(option: &str, text: &str) -> Result<When, Fault> {
     })
 }
 
-fn read_change(file: &Path) -> Result<String, Fault> {
-    let unreadable = |why: String| Fault::Unreachable(format!("cannot read {}: {why}", file.display()));
-    let metadata = std::fs::metadata(file).map_err(|error| unreadable(error.to_string()))?;
-    if metadata.len() > CHANGE_BYTES_MAX {
-        return Err(unreadable(format!("it is longer than {CHANGE_BYTES_MAX} bytes")));
-    }
-    std::fs::read_to_string(file).map_err(|error| unreadable(error.to_string()))
-}
-
 fn parse(text: &str, name: &str, file: Option<&Path>) -> Result<Change, Fault> {
     let beside = file.and_then(Path::parent).unwrap_or(Path::new(""));
     let load = |named: &str| {
@@ -139,7 +131,7 @@ fn parse(text: &str, name: &str, file: Option<&Path>) -> Result<Change, Fault> {
     change::read(text, name, &load).map_err(|faults| senseless(name, &faults))
 }
 
-fn senseless(name: &str, faults: &[ChangeFault]) -> Fault {
+fn senseless(name: &str, faults: &[TextFault]) -> Fault {
     let lines: String = faults.iter().map(|fault| format!("\n  {fault}")).collect();
     Fault::Misuse(format!("the change {name} makes no sense{lines}"))
 }

@@ -265,14 +265,7 @@ impl Maker<'_> {
 fn about(request: &Request) -> Vec<&str> {
     match request {
         Request::Apply { manifest } => manifest.jobs.keys().map(String::as_str).collect(),
-        Request::Scale { job, .. }
-        | Request::Restart { job, .. }
-        | Request::Stop { job }
-        | Request::Promote { job, .. }
-        | Request::Hold { job, .. }
-        | Request::Resume { job, .. }
-        | Request::Abort { job, .. } => vec![job],
-        _ => Vec::new(),
+        other => other.job().into_iter().collect(),
     }
 }
 

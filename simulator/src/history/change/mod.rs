@@ -6,7 +6,7 @@ mod read;
 mod rows;
 
 pub use apply::Applied;
-pub use read::{ChangeFault, Load, read};
+pub use read::{Load, read};
 
 use messages::node::NodeSpec;
 use messages::policy::Request;

@@ -2,48 +2,18 @@
 
 use super::rows;
 use super::{Change, Row};
+use crate::text::{TextFault, written};
 use messages::quantity;
-use std::fmt;
 use toml_span::value::{Table, Value, ValueInner};
 
 /// Reads a file that a change names, as it is named there.
 pub type Load<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 
-/// One thing that is wrong with a change.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, thiserror::Error)]
-pub struct ChangeFault {
-    /// The file as the caller named it.
-    pub file: String,
-    /// The line, from 1.
-    pub line: u32,
-    /// The column, from 1.
-    pub column: u32,
-    /// What is wrong and what was expected.
-    pub message: String,
-}
-
-impl fmt::Display for ChangeFault {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)
-    }
-}
-
-impl ChangeFault {
-    /// Something wrong at a byte of the text.
-    pub fn at(file: &str, text: &str, place: usize, message: String) -> Self {
-        let before = text.get(..place).unwrap_or(text);
-        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        let line = number(before.matches('\n').count() + 1);
-        let column = number(before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1);
-        Self { file: file.into(), line, column, message }
-    }
-}
-
 /// Reads a change.
 ///
 /// # Errors
 /// Everything that is wrong with it, in the order of the text.
-pub fn read(text: &str, file: &str, load: Load<'_>) -> Result<Change, Vec<ChangeFault>> {
+pub fn read(text: &str, file: &str, load: Load<'_>) -> Result<Change, Vec<TextFault>> {
     let mut reader = Reader { load, faults: Vec::new() };
     let mut rows = Vec::new();
     match toml_span::parse(text) {
@@ -55,7 +25,7 @@ pub fn read(text: &str, file: &str, load: Load<'_>) -> Result<Change, Vec<Change
         rows.sort_by_key(|row: &Row| row.place);
         return Ok(Change { rows });
     }
-    Err(reader.faults.into_iter().map(|(place, message)| ChangeFault::at(file, text, place, message)).collect())
+    Err(reader.faults.into_iter().map(|(place, message)| TextFault::at(file, text, place, message)).collect())
 }
 
 /// A reader of rows.
@@ -135,12 +105,7 @@ impl Reader<'_> {
         fields.known.push(key);
         let mut value = fields.table.remove(key)?;
         let place = value.span.start;
-        let text = match value.take() {
-            ValueInner::String(text) => text.into_owned(),
-            ValueInner::Integer(number) => number.to_string(),
-            ValueInner::Boolean(truth) => truth.to_string(),
-            _ => String::new(),
-        };
+        let text = written(value.take());
         let parsed = parse(&text);
         if parsed.is_none() {
             self.fault(place, format!("{key} is {text:?}; expected {expected}"));

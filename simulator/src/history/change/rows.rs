@@ -2,8 +2,9 @@
 
 use super::read::{Fields, Reader};
 use super::{Edit, Given, How, Nodes, Wrong};
+use crate::scenario::mode_of;
 use messages::manifest::{self, Format};
-use messages::policy::{Mode, Quota, Request};
+use messages::policy::{Quota, Request};
 use messages::quantity;
 use messages::resources::Resources;
 
@@ -134,9 +135,7 @@ fn scale(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Edit> {
 
 fn policy(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Edit> {
     let realm = reader.text(fields, "realm").unwrap_or_default();
-    let modes = [("audit", Mode::Audit), ("shadow", Mode::Shadow), ("enforce", Mode::Enforce)];
-    let parse = |text: &str| modes.into_iter().find_map(|(name, mode)| (name == text).then_some(mode));
-    let mode = reader.parsed(fields, "mode", "audit, shadow or enforce", parse).unwrap_or_default();
+    let mode = reader.parsed(fields, "mode", "audit, shadow or enforce", mode_of).unwrap_or_default();
     let (place, text) = reader.file_or_text(fields, "text")?;
     if let Err(refusal) = actors::cedar::Policies::admit(&text) {
         reader.fault(place, refusal.message);
