@@ -135,9 +135,8 @@ pub(super) fn decide<'a>(
     }
     let nodes = found.best.iter().filter_map(|(_, Reverse((_, id)))| Some((*id, cluster.node(*id)?)));
     let candidates: Vec<Candidate> = nodes.map(|(id, node)| candidate(id, node, &terms(id, node))).collect();
-    let first = candidates.first()?;
     let second = candidates.get(usize::from(crate::mutant!(SecondBestChosen)));
-    let chosen = Some(second.unwrap_or(first).node);
+    let chosen = Some(second.or(candidates.first())?.node);
     let struck = found.struck.into_iter();
     Some(Decision {
         instance: ask.instance,
