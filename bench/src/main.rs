@@ -2,6 +2,7 @@
 
 mod cell;
 mod children;
+mod fgd;
 mod fold;
 mod history;
 mod idle;
@@ -18,13 +19,14 @@ mod setting;
 use row::Row;
 use setting::{Fault, Report, Setting};
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Measures one group.
 type Measure = fn(&Setting) -> Result<Report, Fault>;
 
 /// What can be asked for by name, and what measures it.
-const GROUPS: [(&str, Measure); 7] = [
+const GROUPS: [(&str, Measure); 8] = [
     ("cell", cell::measure),
     ("journal", journal::measure),
     ("fold", fold::measure),
@@ -32,6 +34,7 @@ const GROUPS: [(&str, Measure); 7] = [
     ("ingress", ingress::measure),
     ("recovery", recovery::measure),
     ("history", history::measure),
+    ("fgd", fgd::measure),
 ];
 const HELP: &str = include_str!("../help.txt");
 
@@ -46,19 +49,31 @@ struct Arguments {
     quick: bool,
     help: bool,
     groups: Vec<String>,
+    workload: Option<PathBuf>,
+    orders: Option<PathBuf>,
 }
 
 impl Arguments {
     fn parse(words: &[String]) -> Result<Self, String> {
         let mut arguments = Self::default();
-        for word in words {
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let mut file = || words.next().map(PathBuf::from).ok_or_else(|| format!("{word} names a file"));
             match word.as_str() {
+                "--workload" => arguments.workload = Some(file()?),
+                "--orders" => arguments.orders = Some(file()?),
                 "--json" => arguments.json = true,
                 "--quick" => arguments.quick = true,
                 "-h" | "--help" => arguments.help = true,
                 group if GROUPS.iter().any(|(name, _)| *name == group) => arguments.groups.push(group.to_owned()),
                 other => return Err(format!("{other} is neither an option nor a group")),
             }
+        }
+        if arguments.workload.is_none() && arguments.orders.is_some() {
+            return Err("--orders are those of a --workload".into());
+        }
+        if arguments.workload.is_some() && arguments.groups != ["fgd"] {
+            return Err("--workload belongs to the group fgd".into());
         }
         Ok(arguments)
     }
@@ -109,7 +124,10 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     match Setting::find(arguments.quick) {
-        Ok(setting) => measure(&arguments, &setting).into(),
+        Ok(mut setting) => {
+            (setting.workload, setting.orders) = (arguments.workload.clone(), arguments.orders.clone());
+            measure(&arguments, &setting).into()
+        }
         Err(fault) => {
             eprintln!("bench: {fault}");
             EXIT_MUST_FAILED.into()
@@ -157,6 +175,9 @@ mod tests {
         assert!(all.quick && GROUPS.iter().all(|(name, _)| all.wants(name)));
         let some = parse("fold --json cell").expect("two groups");
         assert!(some.json && some.wants("cell") && some.wants("fold") && !some.wants("idle"));
+        assert!(parse("fgd --workload x.csv --orders x.order.gz").is_ok_and(|some| some.orders.is_some()));
+        assert!(parse("fold --workload x.csv").is_err_and(|what| what.contains("group fgd")));
+        assert!(parse("fgd --workload").is_err_and(|what| what.contains("names a file")));
         assert!(parse("folds").is_err_and(|what| what.contains("folds")));
     }
 

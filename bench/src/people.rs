@@ -20,8 +20,7 @@ pub fn number(value: f64) -> String {
 pub fn fixed(value: f64) -> String {
     match value.abs() {
         large if large >= 100.0 => format!("{value:.0}"),
-        middle if middle >= 10.0 => format!("{value:.1}"),
-        small if small >= 0.1 => format!("{value:.2}"),
+        middle if middle >= 0.1 => format!("{value:.2}"),
         _ => format!("{value:.4}"),
     }
 }
@@ -33,6 +32,6 @@ mod tests {
     #[test]
     fn numbers_are_grouped_and_rounded_for_people() {
         let texts = [0.0, 0.0123, 1.234, 99.96, 100.4, 1_000.0, 1_234_567.8, -4_321.0].map(number);
-        assert_eq!(texts, ["0", "0.0123", "1.23", "100.0", "100", "1 000", "1 234 568", "-4 321"]);
+        assert_eq!(texts, ["0", "0.0123", "1.23", "99.96", "100", "1 000", "1 234 568", "-4 321"]);
     }
 }

@@ -19,6 +19,8 @@ pub enum Must {
     AtLeast(f64),
     /// At most so many times the peer's value.
     AtMost(f64),
+    /// No further from the peer's value, in the unit of the row.
+    Within(f64),
     /// Nothing at all may be counted.
     Zero,
 }
@@ -43,6 +45,7 @@ impl Must {
         match self {
             Self::AtLeast(bound) => format!("ratio >= {bound}"),
             Self::AtMost(bound) => format!("ratio <= {bound}"),
+            Self::Within(bound) => format!("within {bound:.2}"),
             Self::Zero => "value = 0".into(),
         }
     }
@@ -77,6 +80,7 @@ impl Row {
         match self.must? {
             Must::AtLeast(bound) => self.ratio().map(|ratio| ratio >= bound),
             Must::AtMost(bound) => self.ratio().map(|ratio| ratio <= bound),
+            Must::Within(bound) => self.peer.as_ref().map(|peer| (self.value - peer.value).abs() <= bound),
             Must::Zero => Some(self.value == 0.0),
         }
     }
@@ -107,7 +111,7 @@ impl Row {
             Some(false) => "NO",
             None => "-",
         };
-        let relative = matches!(self.must, Some(Must::AtLeast(_) | Must::AtMost(_)));
+        let relative = matches!(self.must, Some(Must::AtLeast(_) | Must::AtMost(_) | Must::Within(_)));
         let peer = match &self.peer {
             Some(peer) => format!("{} {}", number(peer.value), peer.name),
             None if relative => "missing".into(),

@@ -16,6 +16,10 @@ pub struct Setting {
     pub program: PathBuf,
     /// The directory of this build: `orrery` is there, and it lies on a real disk.
     pub build: PathBuf,
+    /// A list of pods to replay instead of those of the trace.
+    pub workload: Option<PathBuf>,
+    /// The orders they arrive in.
+    pub orders: Option<PathBuf>,
 }
 
 /// What a group found.
@@ -57,7 +61,7 @@ impl Setting {
     pub fn find(quick: bool) -> Result<Self, Fault> {
         let program = std::env::current_exe().map_err(|error| format!("this program cannot be found: {error}"))?;
         let build = program.parent().unwrap_or(Path::new("/")).to_owned();
-        Ok(Self { quick, program, build })
+        Ok(Self { quick, program, build, workload: None, orders: None })
     }
 
     /// So many, or fewer when it must be quick.
