@@ -38,9 +38,10 @@ pub struct Policies {
     place: Option<Verdict>,
 }
 
-/// Policies compiled from a text at first use. No part of an actor's state: equal to any other, and never written.
+/// Policies compiled from a text at first use, once for all copies. No part of an actor's state: equal to any other, and
+/// never written.
 #[derive(Clone, Debug, Default)]
-pub struct Compiled(OnceLock<Option<Arc<Policies>>>);
+pub struct Compiled(Arc<OnceLock<Option<Policies>>>);
 
 impl PartialEq for Compiled {
     fn eq(&self, _other: &Self) -> bool {
@@ -53,7 +54,7 @@ impl Eq for Compiled {}
 impl Compiled {
     /// The policies of this text, which must be the same at every call. `None` when the text is not valid.
     pub fn get(&self, text: &str) -> Option<&Policies> {
-        self.0.get_or_init(|| Policies::admit(text).ok().map(Arc::new)).as_deref()
+        self.0.get_or_init(|| Policies::admit(text).ok()).as_ref()
     }
 }
 

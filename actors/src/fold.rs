@@ -10,8 +10,9 @@ use crate::rollout::Rollout;
 use crate::route::Route;
 use crate::scheduler::Scheduler;
 use messages::entry::Entry;
-use messages::id::{ActorId, JobId, RolloutId};
+use messages::id::{ActorId, JobId, Kind, RolloutId};
 use std::collections::BTreeMap;
+use uuid::Uuid;
 
 /// All actors, folded up to a position.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -40,7 +41,8 @@ macro_rules! states {
     ($($(#[$doc:meta])* $method:ident => $kind:ident),* $(,)?) => {$(
         $(#[$doc])*
         pub fn $method(&self) -> impl Iterator<Item = (ActorId, &$kind)> {
-            self.cells.iter().filter_map(|(id, cell)| match cell {
+            let all = |id| ActorId { kind: Kind::$kind, id };
+            self.cells.range(all(Uuid::nil())..=all(Uuid::max())).filter_map(|(id, cell)| match cell {
                 AnyCell::$kind(cell) => Some((*id, cell.state())),
                 _ => None,
             })

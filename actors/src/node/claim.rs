@@ -1,6 +1,7 @@
 //! What a node holds for an instance, and what it still has to say of one that is gone.
 
 use super::debt::Debt;
+use crate::shared::Shared;
 use messages::agent::{Assignment, Ended, Goal, Observation};
 use messages::id::JobId;
 use messages::node::ClaimSpec;
@@ -11,7 +12,8 @@ use serde::{Deserialize, Serialize};
 /// Room that a node holds for an instance, and what is known of the instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
-    pub(super) spec: ClaimSpec,
+    /// Shared, since a turn copies the claims it changes.
+    pub(super) spec: Shared<ClaimSpec>,
     pub(super) goal: Goal,
     pub(super) since: Timestamp,
     /// Whether the agent may ever have been told to run it.
@@ -31,7 +33,7 @@ impl Claim {
         let mut assigned = Debt::default();
         assigned.owe(at);
         Self {
-            spec,
+            spec: spec.into(),
             goal: Goal::Hold,
             since: at,
             started: false,
@@ -44,7 +46,7 @@ impl Claim {
     }
 
     /// What was claimed.
-    pub const fn spec(&self) -> &ClaimSpec {
+    pub fn spec(&self) -> &ClaimSpec {
         &self.spec
     }
 

@@ -30,7 +30,7 @@ pub(super) struct Classes {
 }
 
 impl Class {
-    fn of(node: &NodeState) -> Self {
+    pub(super) fn of(node: &NodeState) -> Self {
         Self { capacity: *node.capacity(), used: *node.used(), standing: node.standing() }
     }
 }
@@ -43,12 +43,26 @@ impl Classes {
     }
 
     pub(super) fn remove(&mut self, id: NodeId, node: &NodeState) {
-        let (class, name) = (Class::of(node), (node.name().to_string(), id));
+        let name = (node.name().to_string(), id);
         self.named.remove(&name);
-        if let Some(members) = self.members.get_mut(&class) {
-            members.remove(&name);
+        self.leave(&Class::of(node), &name);
+    }
+
+    /// A node that was of this class may be of another now.
+    pub(super) fn regroup(&mut self, id: NodeId, was: Class, node: &NodeState) {
+        let class = Class::of(node);
+        if class != was {
+            let name = (node.name().to_string(), id);
+            self.leave(&was, &name);
+            self.members.entry(class).or_default().insert(name);
+        }
+    }
+
+    fn leave(&mut self, class: &Class, name: &(String, NodeId)) {
+        if let Some(members) = self.members.get_mut(class) {
+            members.remove(name);
             if members.is_empty() {
-                self.members.remove(&class);
+                self.members.remove(class);
             }
         }
     }

@@ -4,7 +4,7 @@
 //! just decided are added, so that each sees those before it; the state itself is not copied.
 
 use super::Scheduler;
-use super::classes::Classes;
+use super::classes::{Class, Classes};
 use messages::id::{InstanceId, JobId, NodeId};
 use messages::manifest::{Level, Tag};
 use messages::node::{NodeView, Standing};
@@ -19,35 +19,40 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Stored")]
 pub struct Cluster {
-    nodes: BTreeMap<NodeId, NodeState>,
+    nodes: BTreeMap<NodeId, Box<NodeState>>,
     holders: BTreeSet<(InstanceId, NodeId)>,
     reserved: BTreeMap<InstanceId, NodeId>,
     expiries: BTreeSet<(Timestamp, InstanceId)>,
-    counts: BTreeMap<(JobId, Level), BTreeMap<String, u32>>,
-    totals: BTreeMap<JobId, u32>,
+    census: Census,
     #[serde(skip_serializing)]
     classes: Classes,
+}
+
+/// How many instances of each job there are: in each domain, and in all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Census {
+    domains: BTreeMap<(JobId, Level), BTreeMap<String, u32>>,
+    totals: BTreeMap<JobId, u32>,
 }
 
 /// A cluster as it is stored: the classes follow from the nodes.
 #[derive(Deserialize)]
 struct Stored {
-    nodes: BTreeMap<NodeId, NodeState>,
+    nodes: BTreeMap<NodeId, Box<NodeState>>,
     holders: BTreeSet<(InstanceId, NodeId)>,
     reserved: BTreeMap<InstanceId, NodeId>,
     expiries: BTreeSet<(Timestamp, InstanceId)>,
-    counts: BTreeMap<(JobId, Level), BTreeMap<String, u32>>,
-    totals: BTreeMap<JobId, u32>,
+    census: Census,
 }
 
 impl From<Stored> for Cluster {
     fn from(stored: Stored) -> Self {
-        let Stored { nodes, holders, reserved, expiries, counts, totals } = stored;
+        let Stored { nodes, holders, reserved, expiries, census } = stored;
         let mut classes = Classes::default();
         for (id, node) in &nodes {
             classes.insert(*id, node);
         }
-        Self { nodes, holders, reserved, expiries, counts, totals, classes }
+        Self { nodes, holders, reserved, expiries, census, classes }
     }
 }
 
@@ -162,21 +167,24 @@ impl NodeState {
         self.used = claims.chain(reserved).fold(Resources::default(), |sum, one| sum.plus(&one));
     }
 
+    /// The jobs of its instances in order, each as often as it has instances here.
     fn jobs(&self) -> Vec<JobId> {
         let claims = self.view.claims.iter().map(|claim| claim.job);
-        claims.chain(self.reservations.values().map(|reservation| reservation.job)).collect()
+        let mut jobs: Vec<JobId> = claims.chain(self.reservations.values().map(|held| held.job)).collect();
+        jobs.sort_unstable();
+        jobs
     }
 }
 
 impl Cluster {
     /// Every node.
     pub fn nodes(&self) -> impl Iterator<Item = (NodeId, &NodeState)> {
-        self.nodes.iter().map(|(id, node)| (*id, node))
+        self.nodes.iter().map(|(id, node)| (*id, &**node))
     }
 
     /// A node.
     pub fn node(&self, id: NodeId) -> Option<&NodeState> {
-        self.nodes.get(&id)
+        self.nodes.get(&id).map(|node| &**node)
     }
 
     /// Where an instance has a place: where its claim is seen, or where room is held for it.
@@ -205,34 +213,42 @@ impl Cluster {
 
     /// How many instances of a job there are in a domain.
     pub fn count(&self, job: JobId, level: Level, domain: &str) -> u32 {
-        self.counts.get(&(job, level)).and_then(|domains| domains.get(domain)).copied().unwrap_or(0)
+        self.census.domains.get(&(job, level)).and_then(|domains| domains.get(domain)).copied().unwrap_or(0)
     }
 
     /// How many instances of a job there are.
     pub fn total(&self, job: JobId) -> u32 {
-        self.totals.get(&job).copied().unwrap_or(0)
+        self.census.totals.get(&job).copied().unwrap_or(0)
     }
 
-    /// Takes in what a node says, and drops reservations that its claims show. Returns the jobs concerned.
+    /// Takes in what a node says, and drops reservations that its claims show. Returns the jobs of which less is there.
     pub(super) fn set_view(&mut self, id: NodeId, view: NodeView) -> Vec<JobId> {
-        let mut node = self.nodes.remove(&id).unwrap_or_default();
-        let mut jobs = node.jobs();
-        self.tally(id, &node, false);
-        for claim in &node.view.claims {
-            self.holders.remove(&(claim.instance, id));
+        let known = self.nodes.contains_key(&id);
+        let node = self.nodes.entry(id).or_default();
+        let (gone, come) = difference(instances(&node.view), instances(&view));
+        gone.iter().for_each(|instance| _ = self.holders.remove(&(*instance, id)));
+        self.holders.extend(come.iter().map(|instance| (*instance, id)));
+        let mut shown: Vec<InstanceId> = node.reservations.keys().copied().collect();
+        shown.retain(|instance| view.claims.iter().any(|claim| claim.instance == *instance));
+        for instance in &shown {
+            self.reserved.remove(instance);
+            self.expiries.remove(&(node.reservations[instance].until, *instance));
         }
-        for claim in &view.claims {
-            self.holders.insert((claim.instance, id));
-            if let Some(shown) = node.reservations.remove(&claim.instance) {
-                self.reserved.remove(&claim.instance);
-                self.expiries.remove(&(shown.until, claim.instance));
-            }
+        let forget = |node: &mut NodeState| node.reservations.retain(|instance, _| !shown.contains(instance));
+        if known && view.spec == node.view.spec {
+            return self.change(id, |node| {
+                forget(node);
+                node.view = view;
+            });
         }
+        let jobs = node.jobs();
+        self.census.count_all(node, false);
+        self.classes.remove(id, node);
+        forget(node);
         node.set_view(view);
         node.sum_up();
-        self.tally(id, &node, true);
-        jobs.extend(node.jobs());
-        self.nodes.insert(id, node);
+        self.census.count_all(node, true);
+        self.classes.insert(id, node);
         jobs
     }
 
@@ -240,28 +256,34 @@ impl Cluster {
     pub(super) fn reserve(&mut self, id: NodeId, reservation: Reservation) {
         let instance = reservation.ask.instance;
         self.release(instance);
-        let Some(mut node) = self.nodes.remove(&id) else { return };
-        self.tally(id, &node, false);
-        self.reserved.insert(instance, id);
-        self.expiries.insert((reservation.until, instance));
-        node.reservations.insert(instance, reservation);
-        node.sum_up();
-        self.tally(id, &node, true);
-        self.nodes.insert(id, node);
+        if self.nodes.contains_key(&id) {
+            self.reserved.insert(instance, id);
+            self.expiries.insert((reservation.until, instance));
+            self.change(id, |node| _ = node.reservations.insert(instance, reservation));
+        }
     }
 
     /// Gives up the room held for an instance.
     pub(super) fn release(&mut self, instance: InstanceId) -> Option<(NodeId, Reservation)> {
         let id = self.reserved.remove(&instance)?;
-        let mut node = self.nodes.remove(&id)?;
-        self.tally(id, &node, false);
-        let reservation = node.reservations.remove(&instance);
-        node.sum_up();
-        self.tally(id, &node, true);
-        self.nodes.insert(id, node);
-        let reservation = reservation?;
+        let mut released = None;
+        self.change(id, |node| released = node.reservations.remove(&instance));
+        let reservation = released?;
         self.expiries.remove(&(reservation.until, instance));
         Some((id, reservation))
+    }
+
+    /// Changes what is on a node, and what is counted of it. Returns the jobs of which it has less than before.
+    fn change(&mut self, id: NodeId, change: impl FnOnce(&mut NodeState)) -> Vec<JobId> {
+        let Some(node) = self.nodes.get_mut(&id) else { return Vec::new() };
+        let (class, jobs) = (Class::of(node), node.jobs());
+        change(node);
+        node.sum_up();
+        self.classes.regroup(id, class, node);
+        let (gone, come) = difference(jobs, node.jobs());
+        gone.iter().for_each(|job| self.census.count(*job, node, false));
+        come.iter().for_each(|job| self.census.count(*job, node, true));
+        gone
     }
 
     /// The nodes in classes.
@@ -271,26 +293,50 @@ impl Cluster {
 
     /// The domains of this level that have instances of a job.
     pub(super) fn domains_of(&self, job: JobId, level: Level) -> impl Iterator<Item = &str> {
-        self.counts.get(&(job, level)).into_iter().flat_map(|domains| domains.keys().map(String::as_str))
+        self.census.domains.get(&(job, level)).into_iter().flat_map(|domains| domains.keys().map(String::as_str))
+    }
+}
+
+impl Census {
+    /// Counts all of a node's instances in, or out.
+    fn count_all(&mut self, node: &NodeState, add: bool) {
+        node.jobs().into_iter().for_each(|job| self.count(job, node, add));
     }
 
-    /// Counts all of a node's instances in, or out.
-    fn tally(&mut self, id: NodeId, node: &NodeState, add: bool) {
-        if add {
-            self.classes.insert(id, node);
-        } else {
-            self.classes.remove(id, node);
-        }
-        for job in node.jobs() {
-            change(&mut self.totals, &job, add);
-            for level in Level::ALL {
-                let domain = node.domain(level);
-                let domains = self.counts.entry((job, level)).or_default();
-                change(domains, domain, add);
-                if domains.is_empty() {
-                    self.counts.remove(&(job, level));
-                }
+    /// Counts an instance of a job on a node in, or out.
+    fn count(&mut self, job: JobId, node: &NodeState, add: bool) {
+        change(&mut self.totals, &job, add);
+        for level in Level::ALL {
+            let domains = self.domains.entry((job, level)).or_default();
+            change(domains, node.domain(level), add);
+            if domains.is_empty() {
+                self.domains.remove(&(job, level));
             }
+        }
+    }
+}
+
+/// The instances whose claims a view shows, in order.
+fn instances(view: &NodeView) -> Vec<InstanceId> {
+    let mut instances: Vec<InstanceId> = view.claims.iter().map(|claim| claim.instance).collect();
+    instances.sort_unstable();
+    instances.dedup();
+    instances
+}
+
+/// What is in the first list and not in the second, and the other way round. Both are sorted; each item counts.
+fn difference<T: Ord + Copy>(before: Vec<T>, after: Vec<T>) -> (Vec<T>, Vec<T>) {
+    let (mut gone, mut come) = (Vec::new(), Vec::new());
+    let (mut before, mut after) = (before.into_iter().peekable(), after.into_iter().peekable());
+    loop {
+        match (before.peek(), after.peek()) {
+            (Some(one), Some(other)) if one == other => {
+                before.next();
+                after.next();
+            }
+            (Some(one), other) if other.is_none_or(|other| one < other) => gone.extend(before.next()),
+            (_, Some(_)) => come.extend(after.next()),
+            (_, None) => return (gone, come),
         }
     }
 }
