@@ -13,12 +13,19 @@ use messages::frame;
 use messages::id::ActorId;
 use messages::time::Span;
 
-/// After so many syncs cells that are not used are put to sleep.
+/// After so many syncs cells that are not used are put to sleep, and after as many more as machines go into one sync.
 const REST_EVERY: u64 = 16;
+/// So many machines are worth a sync more: where there are thousands, looking at each takes long and finds little.
+const MACHINES_PER_SYNC: u64 = 8;
 /// How long a cell is idle before it is put to sleep.
 const IDLE: Span = Span::milliseconds(500);
-/// After so many syncs a shard is compared with the fold of its entries.
+/// After so many syncs, and as many more, a shard is compared with the fold of its entries.
 const CHECK_EVERY: u64 = 64;
+
+/// So many syncs more, in a world of so many machines.
+fn more(cx: &Context) -> u64 {
+    cx.plan.machines.len() as u64 / MACHINES_PER_SYNC
+}
 
 fn check_shard(shard: &Shard, cx: &mut Context) {
     let Some(snapshots) = shard.snapshots() else { return };
@@ -64,7 +71,7 @@ pub(super) fn check_free(shard: &Shard, envelope: &Envelope, cx: &Context) -> Op
 impl Process {
     /// Now and then puts to sleep what is not used, as every host does.
     pub(super) fn rest(&mut self, cx: &mut Context) {
-        if !self.syncs.is_multiple_of(REST_EVERY) {
+        if !self.syncs.is_multiple_of(REST_EVERY + more(cx)) {
             return;
         }
         let now = cx.host_now();
@@ -89,8 +96,9 @@ impl Process {
 
     /// Now and then, one shard after the other: its cells equal the fold of their entries.
     pub(super) fn check_some(&self, cx: &mut Context) {
-        if self.syncs.is_multiple_of(CHECK_EVERY) && !self.shards.is_empty() {
-            let index = (self.syncs / CHECK_EVERY) % self.shards.len() as u64;
+        let every = CHECK_EVERY + more(cx);
+        if self.syncs.is_multiple_of(every) && !self.shards.is_empty() {
+            let index = (self.syncs / every) % self.shards.len() as u64;
             let shard = self.shards.values().nth(usize::try_from(index).unwrap_or(0));
             shard.into_iter().for_each(|shard| check_shard(shard, cx));
         }

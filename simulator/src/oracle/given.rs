@@ -3,11 +3,12 @@
 
 use messages::id::{InstanceId, JobId, NodeId};
 use messages::manifest::{Level, Place, Tag, Workload};
-use messages::node::{NodeView, Standing};
+use messages::node::{NodeSpec, NodeView, Standing};
 use messages::policy::Mode;
 use messages::resources::Resources;
 use messages::scheduler::{Ask, Event};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The model.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +32,7 @@ pub(super) struct NodeGiven {
     pub(super) view: NodeView,
     pub(super) tags: BTreeMap<String, String>,
     pub(super) used: Resources,
-    domains: [String; 4],
+    domains: Arc<[String; 4]>,
     shown: BTreeMap<InstanceId, (JobId, Resources)>,
     given: BTreeMap<InstanceId, (JobId, Resources)>,
 }
@@ -86,18 +87,26 @@ impl NodeGiven {
     }
 
     fn show(&mut self, view: &NodeView) {
-        let spec = &view.spec;
+        if self.view.spec != view.spec {
+            self.describe(&view.spec);
+        }
+        self.view = view.clone();
+        self.shown = view.claims.iter().map(|claim| (claim.instance, (claim.job, claim.resources))).collect();
+        self.given.retain(|instance, _| !self.shown.contains_key(instance));
+    }
+
+    fn describe(&mut self, spec: &NodeSpec) {
         let unknown = format!("?{}", spec.name);
         let within = |parts: [&str; 3]| match parts.iter().rev().find(|part| !part.is_empty()) {
             Some(_) if !parts[2].is_empty() => parts.join("/"),
             _ => unknown.clone(),
         };
-        self.domains = [
+        self.domains = Arc::new([
             within(["", "", &spec.name]),
             within([&spec.region, &spec.site, &spec.rack]),
             within(["", &spec.region, &spec.site]),
             within(["", "", &spec.region]),
-        ];
+        ]);
         self.tags = spec.tags.clone();
         for (key, value) in [("node", &spec.name), ("rack", &spec.rack), ("site", &spec.site), ("region", &spec.region)]
         {
@@ -105,9 +114,6 @@ impl NodeGiven {
                 self.tags.insert(key.into(), value.clone());
             }
         }
-        self.view = view.clone();
-        self.shown = view.claims.iter().map(|claim| (claim.instance, (claim.job, claim.resources))).collect();
-        self.given.retain(|instance, _| !self.shown.contains_key(instance));
     }
 
     fn sum_up(&mut self) {
@@ -115,8 +121,8 @@ impl NodeGiven {
         self.used = all.fold(Resources::default(), |sum, (_, one)| sum.plus(one));
     }
 
-    fn held(&self) -> impl Iterator<Item = (InstanceId, JobId)> + '_ {
-        self.shown.iter().chain(&self.given).map(|(instance, (job, _))| (*instance, *job))
+    fn held(&self) -> BTreeSet<(InstanceId, JobId)> {
+        self.shown.iter().chain(&self.given).map(|(instance, (job, _))| (*instance, *job)).collect()
     }
 }
 
@@ -189,24 +195,35 @@ impl Given {
     /// Changes a node, and keeps the counters right.
     fn change(&mut self, id: NodeId, change: impl FnOnce(&mut NodeGiven)) {
         let mut node = self.nodes.remove(&id).unwrap_or_default();
-        self.tally(id, &node, false);
+        let (held, domains) = (node.held(), Arc::clone(&node.domains));
         change(&mut node);
         node.sum_up();
-        self.tally(id, &node, true);
+        let holds = node.held();
+        let moved = domains != node.domains;
+        for (instance, job) in held.iter().filter(|one| moved || !holds.contains(one)) {
+            self.places.remove(&(*instance, id));
+            self.tally(*job, &domains, false);
+        }
+        for (instance, job) in holds.iter().filter(|one| moved || !held.contains(one)) {
+            self.places.insert((*instance, id));
+            self.tally(*job, &node.domains, true);
+        }
         self.nodes.insert(id, node);
     }
 
-    fn tally(&mut self, id: NodeId, node: &NodeGiven, add: bool) {
+    /// Counts an instance of a job in these domains in, or out.
+    fn tally(&mut self, job: JobId, domains: &[String; 4], add: bool) {
         let one = |count: &mut u32| *count = if add { *count + 1 } else { count.saturating_sub(1) };
-        for (instance, job) in node.held() {
-            if add {
-                self.places.insert((instance, id));
-            } else {
-                self.places.remove(&(instance, id));
+        one(self.totals.entry(job).or_default());
+        for level in Level::ALL {
+            let counts = self.counts.entry((job, level)).or_default();
+            let domain = &domains[level as usize];
+            match counts.get_mut(domain) {
+                Some(count) => one(count),
+                None => one(counts.entry(domain.clone()).or_default()),
             }
-            one(self.totals.entry(job).or_default());
-            for level in Level::ALL {
-                one(self.counts.entry((job, level)).or_default().entry(node.domain(level).into()).or_default());
+            if !add && counts.get(domain) == Some(&0) {
+                counts.remove(domain);
             }
         }
     }
