@@ -17,6 +17,7 @@ pub mod oracle;
 pub mod plan;
 mod process;
 mod program;
+pub mod report;
 pub mod repro;
 pub mod run;
 pub mod scenario;

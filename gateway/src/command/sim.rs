@@ -5,6 +5,7 @@ mod blast;
 mod diff;
 mod explain;
 mod interrupt;
+mod page;
 mod progress;
 mod replay;
 mod report;
@@ -73,25 +74,35 @@ fn list(show: Show) -> Result<u8, Fault> {
 }
 
 fn run(show: Show, run: &SimRun) -> Result<u8, Fault> {
-    let count = run.seeds.unwrap_or(if run.trace { 1 } else { SEEDS });
+    let count = run.seeds.unwrap_or(if run.trace || run.report.is_some() { 1 } else { SEEDS });
     if run.trace && count != 1 {
         return Err(Fault::Misuse("--trace shows one seed: say which with --from, and leave out --seeds".into()));
     }
     if run.from.checked_add(count).is_none() {
         return Err(Fault::Misuse(format!("there are no {count} seeds from {} on", run.from)));
     }
+    if run.report.is_some() && (count != 1 || run.scenarios.len() != 1 || run.scenarios == ["all"]) {
+        let misuse =
+            "--report draws one seed of one scenario: name it, say which seed with --from, and leave out --seeds";
+        return Err(Fault::Misuse(misuse.into()));
+    }
     let scenarios = load_all(&run.scenarios)?;
     let seeds = Seeds { from: run.from, count, jobs: run.jobs, twice: !run.once, trace: run.trace };
     let mut reports = Vec::new();
     for (name, scenario) in &scenarios {
-        let report = Report::of(name, scenario, &seeds, seeds.run(scenario, show));
+        let outcome = match &run.report {
+            Some(page) => page::outcome(name, scenario, page, run)?,
+            None => seeds.run(scenario, show),
+        };
+        let report = Report::of(name, scenario, &seeds, outcome);
         if show.json {
             report.line(show);
         }
         reports.push(report);
     }
     if !show.json {
-        show.text(&report::text(&reports));
+        let drawn = run.report.as_ref().map(|page| format!("drawn in {}\n", page.display()));
+        show.text(&(report::text(&reports) + &drawn.unwrap_or_default()));
     }
     Ok(if reports.iter().all(Report::passed) { EXIT_DONE } else { EXIT_REFUSED })
 }

@@ -8,7 +8,8 @@ pub(in crate::command) enum SimCommand {
     /// Run seeds of scenarios, each twice, and say what was violated; or run one plan
     #[command(after_help = "Examples:\n  orrery sim run\n  orrery sim run partitions everything --seeds 2000\n  \
                       orrery sim run mine.toml --from 17 --seeds 1 --trace\n  \
-                      orrery sim run --plan repro.json\n\n\
+                      orrery sim run --plan repro.json\n  \
+                      orrery sim run mine.toml --from 17 --report seed-17.html\n\n\
                       Exits with 1 when a seed failed or a plan came out otherwise than it says, 2 when a scenario or \
                       plan makes no sense, 3 when it cannot be read.")]
     Run(SimRun),
@@ -60,7 +61,7 @@ pub(in crate::command) struct SimRun {
     /// Run the plan in this file instead
     #[arg(long, value_name = "FILE", conflicts_with_all = ["seeds", "from", "jobs"])]
     pub plan: Option<PathBuf>,
-    /// How many seeds of each scenario [default: 100, or 1 with --trace]
+    /// How many seeds of each scenario [default: 100, or 1 with --trace or --report]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=SEEDS_MAX))]
     pub seeds: Option<u64>,
     /// The first seed
@@ -75,6 +76,9 @@ pub(in crate::command) struct SimRun {
     /// Show a line for everything that happens; for one seed
     #[arg(long)]
     pub trace: bool,
+    /// Draw it into this file, a page for a browser; for one seed of one scenario, or a plan
+    #[arg(long, value_name = "FILE", conflicts_with = "trace")]
+    pub report: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

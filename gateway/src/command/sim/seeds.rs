@@ -108,13 +108,18 @@ impl Seeds {
 pub(super) fn one(plan: &Plan, trace: Option<Show>, twice: bool) -> Verdict {
     let mut first = attempt(plan, trace);
     if twice {
-        let second = attempt(plan, None);
-        if first != second {
-            let message = format!("log hash {}, then {}", first.log_hash, second.log_hash);
-            first.violations.push(violation(Invariant::Repeats, "a second run comes out otherwise", message));
-        }
+        compare(plan, &mut first);
     }
     first
+}
+
+/// Runs a plan once more. Another verdict is a violation.
+pub(super) fn compare(plan: &Plan, first: &mut Verdict) {
+    let second = attempt(plan, None);
+    if *first != second {
+        let message = format!("log hash {}, then {}", first.log_hash, second.log_hash);
+        first.violations.push(violation(Invariant::Repeats, "a second run comes out otherwise", message));
+    }
 }
 
 /// Runs a plan, and shows a line for everything that happens if that is wanted. A run that panics has failed.

@@ -77,7 +77,12 @@ struct Ran {
 pub(super) fn run(show: Show, run: &SimRun) -> Result<u8, Fault> {
     let Some(file) = &run.plan else { return Ok(EXIT_DONE) };
     let repro = read(file)?;
-    let verdict = seeds::one(&repro.plan, run.trace.then_some(show), !run.once);
+    let verdict = match &run.report {
+        Some(page) => {
+            super::page::draw(&repro.plan, Some(&repro.expect), &format!("--plan {}", file.display()), page, run)?
+        }
+        None => seeds::one(&repro.plan, run.trace.then_some(show), !run.once),
+    };
     let as_expected = repro.expect.holds(&verdict);
     let ran = Ran {
         verdict: if verdict.passed() { "pass" } else { "fail" },
@@ -94,7 +99,8 @@ pub(super) fn run(show: Show, run: &SimRun) -> Result<u8, Fault> {
     if show.json {
         show.line(&ran);
     } else {
-        show.text(&told(&ran, repro.planted.as_deref()));
+        let drawn = run.report.as_ref().map(|page| format!("drawn in {}\n", page.display()));
+        show.text(&(told(&ran, repro.planted.as_deref()) + &drawn.unwrap_or_default()));
     }
     Ok(if as_expected { EXIT_DONE } else { EXIT_REFUSED })
 }

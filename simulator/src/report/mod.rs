@@ -1,0 +1,196 @@
+//! A run for people to look at: what is drawn of it, and the page it is drawn on.
+
+mod charts;
+mod checks;
+mod delays;
+mod lanes;
+mod moments;
+mod page;
+mod sample;
+mod style;
+
+pub use page::{Told, page};
+
+use crate::explain::Names;
+use crate::plan::Plan;
+use crate::run::caught;
+use crate::verdict::Verdict;
+use crate::world::World;
+use crate::world::tape::{Record, What};
+use checks::Counts;
+use delays::Delays;
+use moments::Moment;
+use sample::Samples;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A tape longer than this is begun anew, so that a long run does not fill the memory.
+const TAPE_MAX: usize = 100_000;
+
+/// What is drawn of a run.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// What came of it.
+    pub verdict: Verdict,
+    /// What went wrong, and from when to when it truly did.
+    faults: Vec<Span>,
+    /// When the control plane's process did not run.
+    down: Vec<Span>,
+    samples: Samples,
+    delays: Delays,
+    counts: Counts,
+    moments: Vec<Moment>,
+    /// Moments that were too many to be kept.
+    left_out: u64,
+    names: Names,
+}
+
+/// From when to when something lasted, in microseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Span {
+    name: String,
+    whom: String,
+    from: u64,
+    to: u64,
+}
+
+/// Runs a plan, and writes down what is drawn of it. The run is the one that [`crate::run()`] makes.
+pub fn report(plan: &Plan) -> Report {
+    let plan = Arc::new(plan.clone());
+    let mut watcher = Watcher::new(Arc::clone(&plan));
+    let verdict = caught(&plan, || {
+        let mut world = World::new(Arc::clone(&plan));
+        world.record();
+        while world.step() {
+            watcher.see(&mut world);
+        }
+        watcher.end(&world);
+        world.finish()
+    });
+    watcher.report(verdict)
+}
+
+/// One who looks at a world while it runs.
+struct Watcher {
+    plan: Arc<Plan>,
+    seen: usize,
+    begun: BTreeMap<usize, (u64, Vec<usize>)>,
+    faults: Vec<Span>,
+    died: Option<u64>,
+    down: Vec<Span>,
+    samples: Samples,
+    delays: Delays,
+    counts: Counts,
+    moments: Vec<Moment>,
+    left_out: u64,
+    names: Names,
+    now: u64,
+}
+
+impl Watcher {
+    fn new(plan: Arc<Plan>) -> Self {
+        Self {
+            samples: Samples::new(&plan),
+            seen: 0,
+            begun: BTreeMap::new(),
+            faults: Vec::new(),
+            died: None,
+            down: Vec::new(),
+            delays: Delays::default(),
+            counts: Counts::default(),
+            moments: Vec::new(),
+            left_out: 0,
+            names: Names::default(),
+            now: 0,
+            plan,
+        }
+    }
+
+    fn see(&mut self, world: &mut World) {
+        self.now = world.now();
+        self.counts.events = world.events();
+        let records = world.records();
+        for record in &records[self.seen..] {
+            self.samples.see(record, world.fold());
+            self.note(record);
+        }
+        self.seen = records.len();
+        if self.seen > TAPE_MAX {
+            world.record();
+            self.seen = 0;
+        }
+        self.samples.pass(world);
+    }
+
+    fn note(&mut self, record: &Record) {
+        self.counts.see(record);
+        self.delays.see(record);
+        match &record.what {
+            What::Begins { fault, machines } => drop(self.begun.insert(*fault, (record.at, machines.clone()))),
+            What::Ends(fault) => self.over(*fault, record.at),
+            What::Control(what) if what == "dies" => self.died = Some(record.at),
+            What::Control(_) => self.back(record.at),
+            _ => {}
+        }
+        let moment = moments::of(record, &self.plan);
+        if self.moments.len() < moments::MOMENTS_MAX {
+            self.moments.extend(moment);
+        } else {
+            self.left_out += u64::from(moment.is_some());
+        }
+    }
+
+    fn over(&mut self, fault: usize, to: u64) {
+        let Some((from, machines)) = self.begun.remove(&fault) else { return };
+        let name = self.plan.faults.get(fault).map_or("", |fault| fault.trouble.name()).to_owned();
+        let named = machines.iter().filter_map(|machine| self.plan.machines.get(*machine));
+        let named: Vec<&str> = named.map(|machine| machine.spec.name.as_str()).collect();
+        let whom = if named.len() > 6 { format!("{} machines", named.len()) } else { named.join(", ") };
+        self.faults.push(Span { name, whom, from, to });
+    }
+
+    fn back(&mut self, to: u64) {
+        if let Some(from) = self.died.take() {
+            self.down.push(Span { name: "down".into(), whom: "control plane".into(), from, to });
+        }
+    }
+
+    /// The last moment.
+    fn end(&mut self, world: &World) {
+        self.samples.close(world);
+        self.names = Names::of(world);
+    }
+
+    fn report(mut self, verdict: Verdict) -> Report {
+        for fault in self.begun.keys().copied().collect::<Vec<_>>() {
+            self.over(fault, self.now);
+        }
+        self.back(self.now);
+        self.faults.sort_by(|one, other| (one.from, one.to, &one.name).cmp(&(other.from, other.to, &other.name)));
+        moments::add_violations(&mut self.moments, &verdict);
+        Report {
+            plan: self.plan,
+            verdict,
+            faults: self.faults,
+            down: self.down,
+            samples: self.samples,
+            delays: self.delays,
+            counts: self.counts,
+            moments: self.moments,
+            left_out: self.left_out,
+            names: self.names,
+        }
+    }
+}
+
+impl Report {
+    /// The last moment that is drawn, in microseconds.
+    fn end(&self) -> u64 {
+        self.plan.end_at.max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests;
