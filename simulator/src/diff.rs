@@ -4,7 +4,7 @@ use crate::explain::{Names, actor_of};
 use crate::history::difference::{LINES_MAX, in_common};
 use crate::plan::Plan;
 use crate::world::World;
-use crate::world::tape::{Record, What, names_of};
+use crate::world::tape::Record;
 use messages::id::ActorId;
 use serde::Serialize;
 use std::sync::Arc;
@@ -84,22 +84,7 @@ fn run_past(world: &mut World, index: usize) {
 fn side(world: &World, index: usize) -> Option<Side> {
     let record = world.records().get(index)?;
     let names = Names::of(world);
-    let what = match &record.what {
-        What::Committed(entry) => {
-            let (heard, recorded) = names_of(entry);
-            format!("{heard}: {}", recorded.join(", "))
-        }
-        What::Sent { to, name, .. } => format!("says {name} to {}", names.address(*to)),
-        What::Arrived { from, name, .. } => format!("hears {name} from {}", names.address(*from)),
-        What::Machine { what, .. } => what.clone(),
-        What::Started { label, .. } => format!("starts {label}"),
-        What::Ended { label, why, .. } => format!("{label} ended: {why}"),
-        What::Control(what) => what.clone(),
-        What::Answered { action, done, .. } => format!("{action} {}", if *done { "done" } else { "refused" }),
-        What::Begins { fault, .. } => format!("fault {fault} begins"),
-        What::Ends(fault) => format!("fault {fault} is over"),
-        What::Violated(violation) => violation.signature.clone(),
-    };
+    let what = names.happened(&record.what);
     let who = names.who(&record.what).unwrap_or_else(|| "world".into());
     Some(Side { at: record.at, who, what, whole: names.said(&format!("{:?}", record.what)) })
 }

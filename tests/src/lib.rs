@@ -3,9 +3,11 @@
 mod load;
 pub mod nats;
 mod session;
+mod terminal;
 mod workload;
 
 pub use load::{Load, Visit};
+pub use terminal::Terminal;
 pub use workload::Workload;
 
 use serde_json::Value;

@@ -12,6 +12,7 @@ mod report;
 mod search;
 mod seeds;
 mod shrink;
+mod step;
 mod subject;
 mod whatif;
 
@@ -48,6 +49,7 @@ pub(super) fn sim(show: Show, command: &SimCommand) -> Result<u8, Fault> {
         SimCommand::Blast(arguments) => blast::blast(show, arguments),
         SimCommand::Search(search) => search::search(show, search),
         SimCommand::Explain(explain) => explain::explain(show, explain),
+        SimCommand::Step(step) => step::step(show, step),
         SimCommand::Diff(diff) => diff::diff(show, diff),
         SimCommand::Shrink(shrink) => shrink::shrink(show, shrink),
     }

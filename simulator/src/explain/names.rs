@@ -2,7 +2,7 @@
 
 use super::address_of;
 use crate::world::World;
-use crate::world::tape::What;
+use crate::world::tape::{What, names_of};
 use messages::envelope::Address;
 use messages::id::{ActorId, Kind, NodeId};
 use std::collections::BTreeMap;
@@ -47,6 +47,11 @@ impl Names {
         self.actors.get(&id).cloned().unwrap_or_else(unknown)
     }
 
+    /// Whether an actor's name is known, as far as actors of its kind have names.
+    pub fn know(&self, id: ActorId) -> bool {
+        id.kind == Kind::Policy || self.actors.contains_key(&id)
+    }
+
     /// What a machine is called.
     pub fn machine(&self, index: usize) -> String {
         self.machines.get(index).cloned().unwrap_or_else(|| format!("machine {index}"))
@@ -80,6 +85,25 @@ impl Names {
             }
             What::Control(_) => Some(self.control()),
             what => address_of(what).map(|address| self.address(address)),
+        }
+    }
+
+    /// What happened, in a line.
+    pub fn happened(&self, what: &What) -> String {
+        match what {
+            What::Committed(entry) => {
+                let (heard, recorded) = names_of(entry);
+                format!("{heard}: {}", recorded.join(", "))
+            }
+            What::Sent { to, name, .. } => format!("says {name} to {}", self.address(*to)),
+            What::Arrived { from, name, .. } => format!("hears {name} from {}", self.address(*from)),
+            What::Machine { what, .. } | What::Control(what) => what.clone(),
+            What::Started { label, .. } => format!("starts {label}"),
+            What::Ended { label, why, .. } => format!("{label} ended: {why}"),
+            What::Answered { action, done, .. } => format!("{action} {}", if *done { "done" } else { "refused" }),
+            What::Begins { fault, .. } => format!("fault {fault} begins"),
+            What::Ends(fault) => format!("fault {fault} is over"),
+            What::Violated(violation) => violation.signature.clone(),
         }
     }
 

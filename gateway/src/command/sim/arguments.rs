@@ -29,6 +29,12 @@ pub(in crate::command) enum SimCommand {
                       orrery sim explain mine.toml --seed 17\n\n\
                       A small plan is explained best: shrink it first. Exits with 1 when it does not fail.")]
     Explain(SimExplain),
+    /// Walk through a run on the terminal, forward and back, and look at every actor and machine at every moment
+    #[command(after_help = "Examples:\n  orrery sim step exclusive --seed 3\n  \
+                      orrery sim step small.json --stop violation\n  \
+                      orrery sim step small.json --at 12.5s --actor \"job web\" --print\n\n\
+                      Press ? for the keys. With --print it shows one moment and ends; so does --json.")]
+    Step(SimStep),
     /// Show where two runs part: the first thing that differs, and how the actor's state differs then
     #[command(after_help = "Examples:\n  orrery sim diff small.json large.json\n  \
                       orrery sim diff exclusive:3 exclusive:4\n  \
@@ -136,6 +142,27 @@ pub(in crate::command) struct SimExplain {
     /// From each moment of the story so many branches are run, to see when it was decided; none with 0
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(0..=10_000))]
     pub branches: u64,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::command) struct SimStep {
+    #[command(flatten)]
+    pub subject: Subject,
+    /// Begin at this time of the world
+    #[arg(long, value_name = "TIME", conflicts_with = "event")]
+    pub at: Option<String>,
+    /// Begin after so many events
+    #[arg(long, value_name = "N")]
+    pub event: Option<u64>,
+    /// Go on from there to a `violation`, a `fault`, an `event NAME` or an `actor NAME`
+    #[arg(long, value_name = "STOP")]
+    pub stop: Option<String>,
+    /// Show the state of the actors whose names contain this
+    #[arg(long, value_name = "NAME")]
+    pub actor: Option<String>,
+    /// Print that moment, and end
+    #[arg(long)]
+    pub print: bool,
 }
 
 #[derive(Debug, Args)]
