@@ -16,7 +16,7 @@ mod machine;
 pub mod oracle;
 pub mod plan;
 mod process;
-mod program;
+pub mod program;
 pub mod report;
 pub mod repro;
 pub mod run;

@@ -30,8 +30,13 @@ pub struct Program {
 impl Program {
     /// The behaviour of a workload's program.
     pub fn of(workload: &Workload) -> Self {
+        Self::told(&workload.run)
+    }
+
+    /// The behaviour that a command line asks for.
+    pub fn told(arguments: &[String]) -> Self {
         let mut program = Self::default();
-        for argument in &workload.run {
+        for argument in arguments {
             let (name, value) = argument.split_once('=').unwrap_or((argument, ""));
             let span = quantity::span(value).ok();
             match name {

@@ -96,7 +96,7 @@ fn one_walks_through_a_run_on_a_terminal_and_finds_it_as_it_was() {
     terminal.type_in("bevent Assigned\r");
     terminal.until("it stops", |shown| shown.contains("stopped at event Assigned"));
     terminal.type_in("a");
-    terminal.until("the actor's state", |shown| shown.contains("Job("));
+    terminal.until("the actor's state", |shown| shown.contains("sequence:"));
     terminal.type_in("q");
     assert_eq!(terminal.ended(), Some(0));
     assert!(terminal.is_as_it_was(), "{}", terminal.shows());

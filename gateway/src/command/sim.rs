@@ -5,6 +5,7 @@ mod blast;
 mod diff;
 mod explain;
 mod interrupt;
+mod live;
 mod page;
 mod progress;
 mod replay;
@@ -49,6 +50,8 @@ pub(super) fn sim(show: Show, command: &SimCommand) -> Result<u8, Fault> {
         SimCommand::Blast(arguments) => blast::blast(show, arguments),
         SimCommand::Search(search) => search::search(show, search),
         SimCommand::Explain(explain) => explain::explain(show, explain),
+        SimCommand::Live(live) => live::live(show, live),
+        SimCommand::Program(program) => live::program(program),
         SimCommand::Step(step) => step::step(show, step),
         SimCommand::Diff(diff) => diff::diff(show, diff),
         SimCommand::Shrink(shrink) => shrink::shrink(show, shrink),

@@ -1,6 +1,7 @@
 //! Whom a fault hits: named in the plan, and found when the fault begins.
 
 use super::Plan;
+use crate::world::random::{Domain, Random};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -35,6 +36,24 @@ pub enum Target {
 }
 
 impl Target {
+    /// The machines that are meant, where that is known before the fault begins: it is not for owners.
+    pub fn machines(&self, plan: &Plan, random: Random, id: u64) -> Option<Vec<usize>> {
+        let count = plan.machines.len();
+        let of = |belongs: &dyn Fn(usize) -> bool| (0..count).filter(|machine| belongs(*machine)).collect::<Vec<_>>();
+        let in_rack = |rack: &String| of(&|machine| plan.machines[machine].spec.rack == *rack);
+        Some(match self {
+            Self::World => Vec::new(),
+            Self::Machine(machine) => of(&|other| other == *machine),
+            Self::All => of(&|_| true),
+            Self::Half => some(random, id, of(&|_| true), count.div_ceil(2)),
+            Self::Minority => some(random, id, of(&|_| true), count.saturating_sub(1) / 2),
+            Self::Rack(rack) => in_rack(rack),
+            Self::AnyOfRack(rack) => some(random, id, in_rack(rack), 1),
+            Self::Site(site) => of(&|machine| plan.machines[machine].spec.site == *site),
+            Self::Owner { .. } => return None,
+        })
+    }
+
     /// Why nobody is meant by it in this plan, if nobody is.
     pub(crate) fn missing_in(&self, plan: &Plan) -> Option<String> {
         let count = plan.machines.len();
@@ -52,6 +71,13 @@ impl Target {
             _ => None,
         }
     }
+}
+
+/// So many of the machines, in an order of chance.
+fn some(random: Random, id: u64, mut machines: Vec<usize>, count: usize) -> Vec<usize> {
+    machines.sort_by_key(|machine| random.word(Domain::Target, &[id, *machine as u64]));
+    machines.truncate(count);
+    machines
 }
 
 impl fmt::Display for Target {

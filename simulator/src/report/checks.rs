@@ -50,8 +50,6 @@ pub(super) enum Occasion {
 /// How often each occasion came.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {
-    /// Things that happened.
-    pub events: u64,
     entries: [u64; 6],
     starts: u64,
     said: u64,
@@ -90,7 +88,7 @@ impl Occasion {
         let Report { counts, plan, verdict, .. } = report;
         let settled = 1 + u64::from(plan.settled_at < plan.end_at);
         match self {
-            Self::Event => (counts.events, "events"),
+            Self::Event => (verdict.events, "events"),
             Self::Entry => (counts.entries.iter().sum(), "entries"),
             Self::Job => (counts.entries[0], "entries of jobs"),
             Self::Node => (counts.entries[1], "entries of nodes"),

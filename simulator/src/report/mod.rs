@@ -110,7 +110,6 @@ impl Watcher {
 
     fn see(&mut self, world: &mut World) {
         self.now = world.now();
-        self.counts.events = world.events();
         let records = world.records();
         for record in &records[self.seen..] {
             self.samples.see(record, world.fold());

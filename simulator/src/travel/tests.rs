@@ -38,7 +38,11 @@ fn the_end_is_what_a_run_comes_to() {
         let mut travel = Travel::new(&plan);
         travel.go_to_end();
         let verdict = judge(&plan, Judge::default());
-        assert_eq!((travel.event(), travel.violations()), (verdict.events, verdict.violations));
+        assert_eq!(
+            (travel.violations(), travel.world().statistics().entries),
+            (verdict.violations, verdict.statistics.entries)
+        );
+        assert_eq!(travel.world().now() / 1_000, verdict.statistics.simulated_ms);
     }
 }
 

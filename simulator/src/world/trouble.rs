@@ -6,7 +6,6 @@ use crate::control::ControlEvent;
 use crate::plan::trouble::control::Control;
 use crate::plan::trouble::machine::Machine;
 use crate::plan::{Plan, Target, Trouble, When};
-use crate::world::random::{Domain, Random};
 use crate::world::tape::What;
 use messages::envelope::{Address, Envelope};
 use messages::id::{ActorId, JobId};
@@ -158,29 +157,12 @@ fn deliver_again(again: Vec<Envelope>, kind: &'static str, cx: &mut Context) {
 
 /// The machines that a fault hits if it begins now.
 fn resolve(target: &Target, number: usize, cx: &Context) -> Vec<usize> {
-    let plan = &cx.plan;
-    let count = plan.machines.len();
-    let of = |belongs: &dyn Fn(usize) -> bool| (0..count).filter(|machine| belongs(*machine)).collect::<Vec<_>>();
-    let in_rack = |rack: &String| of(&|machine| plan.machines[machine].spec.rack == *rack);
-    let id = plan.faults[number].id;
-    match target {
-        Target::World => Vec::new(),
-        Target::Machine(machine) => of(&|other| other == *machine),
-        Target::All => of(&|_| true),
-        Target::Half => some(cx.random, id, of(&|_| true), count.div_ceil(2)),
-        Target::Minority => some(cx.random, id, of(&|_| true), count.saturating_sub(1) / 2),
-        Target::Rack(rack) => in_rack(rack),
-        Target::AnyOfRack(rack) => some(cx.random, id, in_rack(rack), 1),
-        Target::Site(site) => of(&|machine| plan.machines[machine].spec.site == *site),
-        Target::Owner { job, slot } => owner(job.as_deref(), *slot, number, cx).into_iter().collect(),
+    let known = target.machines(&cx.plan, cx.random, cx.plan.faults[number].id);
+    match (known, target) {
+        (Some(machines), _) => machines,
+        (None, Target::Owner { job, slot }) => owner(job.as_deref(), *slot, number, cx).into_iter().collect(),
+        (None, _) => Vec::new(),
     }
-}
-
-/// So many of the machines, in an order of chance.
-fn some(random: Random, id: u64, mut machines: Vec<usize>, count: usize) -> Vec<usize> {
-    machines.sort_by_key(|machine| random.word(Domain::Target, &[id, *machine as u64]));
-    machines.truncate(count);
-    machines
 }
 
 /// The machine of an instance: of a job's slot, or of what the trigger was about.

@@ -41,6 +41,16 @@ pub(in crate::command) enum SimCommand {
                       orrery sim diff old.jsonl new.jsonl   (of `orrery sim run --plan FILE --trace --json`, by two \
                       builds)\n\nExits with 1 when they part.")]
     Diff(SimDiff),
+    /// Do a scenario's plan to a real system on this machine: real processes, killed, stopped and cut off
+    #[command(after_help = "Examples:\n  orrery sim live crashing-nodes --seed 3\n  \
+                      orrery sim live mine.toml --seed 1 --data /tmp/live\n\n\
+                      It starts a control plane and an agent for each machine, all on the loopback, and ends them. \
+                      Faults that do not exist in reality are named and left out. Exits with 1 when an expectation \
+                      did not hold.")]
+    Live(SimLive),
+    /// Behave as a scenario's program does: what a real workload of `sim live` runs
+    #[command(hide = true)]
+    Program(SimProgram),
     /// Take a recorded log again with this build's actors, and compare every entry byte for byte
     #[command(
         after_help = "Examples:\n  orrery sim replay --verify orrery-data\n  orrery sim replay --verify monday.orx\n\n\
@@ -163,6 +173,22 @@ pub(in crate::command) struct SimStep {
     /// Print that moment, and end
     #[arg(long)]
     pub print: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::command) struct SimLive {
+    #[command(flatten)]
+    pub subject: Subject,
+    /// Work in this new directory and keep it [default: a temporary one, kept only on a failure]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::command) struct SimProgram {
+    /// What it is told, as in scenarios
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub arguments: Vec<String>,
 }
 
 #[derive(Debug, Args)]

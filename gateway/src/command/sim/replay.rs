@@ -12,7 +12,7 @@ use messages::id::ActorId;
 use serde::Serialize;
 use simulator::history::verify::{Mismatch, Piece, Taken, verify};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -55,9 +55,19 @@ struct Replayed {
 
 /// `orrery sim replay --verify`
 pub(super) fn replay(show: Show, arguments: &SimReplay) -> Result<u8, Fault> {
+    let done = again(&arguments.log, seeds::jobs(arguments.jobs))?;
+    show.answer(&done, text);
+    Ok(if done.different == 0 { EXIT_DONE } else { EXIT_REFUSED })
+}
+
+/// How many entries a log has, and how many of them come out otherwise.
+pub(super) fn same(log: &Path) -> Result<(u64, u64), Fault> {
+    again(log, seeds::jobs(None)).map(|done| (done.entries, done.different))
+}
+
+fn again(log: &Path, jobs: usize) -> Result<Replayed, Fault> {
     let begun = clock::monotonic();
-    let mut recording = Recording::open(&arguments.log).map_err(Fault::Unreachable)?;
-    let jobs = seeds::jobs(arguments.jobs);
+    let mut recording = Recording::open(log).map_err(Fault::Unreachable)?;
     let mut replay = Replay { jobs, cells: BTreeMap::new(), progress: Progress::new(false), done: Replayed::default() };
     for cell in recording.cells().map_err(Fault::Unreachable)? {
         replay.cells.insert(cell.id(), cell);
@@ -71,18 +81,17 @@ pub(super) fn replay(show: Show, arguments: &SimReplay) -> Result<u8, Fault> {
             if piece.bytes() >= PIECE_BYTES { replay.take(&std::mem::take(&mut piece)) } else { Ok(()) }
         })
         .map_err(Fault::Unreachable)?;
-    let wrong = |trouble| Fault::Unreachable(format!("{}: {trouble}", arguments.log.display()));
+    let wrong = |trouble| Fault::Unreachable(format!("{}: {trouble}", log.display()));
     replay.take(&piece).map_err(wrong)?;
     replay.progress.clear();
     let took = clock::monotonic().since(begun).0.max(1);
     let mut done = replay.done;
-    done.log = arguments.log.display().to_string();
+    done.log = log.display().to_string();
     done.verdict = if done.different == 0 { "same" } else { "different" };
     done.actors = replay.cells.len() as u64;
     done.milliseconds = took / 1_000;
     done.events_per_second = u64::try_from(u128::from(done.events) * 1_000_000 / u128::from(took)).unwrap_or(u64::MAX);
-    show.answer(&done, text);
-    Ok(if done.different == 0 { EXIT_DONE } else { EXIT_REFUSED })
+    Ok(done)
 }
 
 /// A log in the middle of being taken again.

@@ -152,8 +152,9 @@ fn beside(app: &App, area: Rect, frame: &mut Frame<'_>) {
     };
     let scroll = app.scroll.min(u16::try_from(lines.len().saturating_sub(1)).unwrap_or(u16::MAX));
     let block = Block::new().borders(Borders::TOP).title(Line::from(title));
-    let shown = Paragraph::new(lines).block(block).wrap(Wrap { trim: false }).scroll((scroll, 0));
-    frame.render_widget(shown, area);
+    let shown = Paragraph::new(lines).block(block).scroll((scroll, 0));
+    let list = app.panel == Panel::Actors && app.open.is_none();
+    frame.render_widget(if list { shown } else { shown.wrap(Wrap { trim: false }) }, area);
 }
 
 fn event(app: &App) -> Vec<Line<'static>> {
@@ -197,7 +198,7 @@ fn actors(app: &App, rows: usize) -> Vec<Line<'static>> {
     let from = app.marked.saturating_sub(rows.saturating_sub(2));
     let line = |(index, actor): (usize, look::Actor)| {
         let style = if index == app.marked { Style::new().add_modifier(Modifier::REVERSED) } else { Style::new() };
-        Line::styled(format!("{:<24} {:>4}  {}", actor.name, actor.entries, actor.state), style)
+        Line::styled(format!("{:<16} {:>3}  {}", actor.name, actor.entries, actor.state), style)
     };
     app.actors().into_iter().enumerate().skip(from).map(line).collect()
 }
@@ -237,7 +238,7 @@ fn footed(app: &App) -> Line<'static> {
     if !app.said.is_empty() {
         return Line::styled(app.said.clone(), amber());
     }
-    Line::styled("← → step  [ ] 1 s  v violation  b stop  c on  tab panel  enter open  ? keys  q leave", dim())
+    Line::styled("← → step  [ ] 1 s  v violation  b stop at  c on  tab panel  ? keys  q leave", dim())
 }
 
 const fn red() -> Style {

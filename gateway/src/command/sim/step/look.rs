@@ -195,7 +195,7 @@ fn brief(cell: &AnyCell) -> String {
     match cell {
         AnyCell::Job(cell) => {
             let job = cell.state();
-            format!("{} of {} healthy, revision {}", job.healthy(), job.desired, job.revision)
+            format!("{}/{} healthy, r{}", job.healthy(), job.desired, job.revision)
         }
         AnyCell::Node(cell) => {
             let node = cell.state();
