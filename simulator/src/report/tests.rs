@@ -1,3 +1,5 @@
+//! Runs that are drawn are the runs themselves, and their pages say all of them.
+
 use super::*;
 use crate::scenario::{own, read};
 

@@ -1,3 +1,5 @@
+//! However one goes through a run, one sees the same of it.
+
 use super::*;
 use crate::run::{Judge, judge};
 use crate::scenario::{self, own, read};

@@ -1,3 +1,5 @@
+//! What one sees of a run on a screen, and what each key does.
+
 use super::app::{App, Panel};
 use super::draw::draw;
 use super::*;
