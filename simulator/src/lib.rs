@@ -25,6 +25,7 @@ pub mod search;
 pub mod shrink;
 mod store;
 pub mod text;
+pub mod traces;
 pub mod travel;
 pub mod verdict;
 pub mod world;

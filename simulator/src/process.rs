@@ -204,8 +204,9 @@ impl Process {
         let fails = self.program.cannot_start || self.fails.is_some();
         let stage = if fails { Stage::CannotStart } else { Stage::Started };
         self.arrange(takes, stage, machine, boot, cx);
-        if let Some(exits) = self.program.exit_after {
-            self.arrange(takes + exits.0, Stage::Exits, machine, boot, cx);
+        if let Some((low, high)) = self.program.exit_after {
+            let exits = self.draw(Domain::Ends, low.0, high.0, cx);
+            self.arrange(takes + exits, Stage::Exits, machine, boot, cx);
         }
         if let Some(rate) = self.program.grow {
             self.grow(takes, rate, machine, boot, cx);
@@ -249,8 +250,9 @@ impl Process {
                 if checked {
                     let takes = self.draw(Domain::Healthy, HEALTHY_US.0, HEALTHY_US.1, cx).saturating_mul(tempo.other);
                     self.arrange(takes, Stage::Healthy, machine, boot, cx);
-                    if let Some(sick) = self.program.sick_after {
-                        self.arrange(takes.max(sick.0) + 1, Stage::Sick, machine, boot, cx);
+                    if let Some((low, high)) = self.program.sick_after {
+                        let sick = self.draw(Domain::Ends, low.0, high.0, cx);
+                        self.arrange(takes.max(sick) + 1, Stage::Sick, machine, boot, cx);
                     }
                     if self.draw(Domain::Announce, 0, ANNOUNCED_LATE_OF - 1, cx) == 0 {
                         cx.mark("health-before-start");

@@ -1,6 +1,6 @@
 //! How a simulated program behaves, as its command line says.
 //!
-//! `["./server", "--start=200ms", "--sick-after=3s", "--exit-after=10s", "--grow=64MiB", "--ignore-stop",
+//! `["./server", "--start=200ms", "--sick-after=3s", "--exit-after=10s..60s", "--grow=64MiB", "--ignore-stop",
 //! "--cannot-start"]`
 
 use messages::manifest::Workload;
@@ -15,10 +15,10 @@ const START_GOOD: Span = Span::seconds(60);
 pub struct Program {
     /// The longest it takes until it runs.
     pub start: Option<Span>,
-    /// It fails its health check so long after it started.
-    pub sick_after: Option<Span>,
-    /// It exits with an error so long after it started.
-    pub exit_after: Option<Span>,
+    /// It fails its health check so long after it started: a shortest and a longest time.
+    pub sick_after: Option<(Span, Span)>,
+    /// It exits with an error so long after it started: a shortest and a longest time.
+    pub exit_after: Option<(Span, Span)>,
     /// It takes so many bytes of memory more every second, until the kernel kills it.
     pub grow: Option<u64>,
     /// It does not stop when it is asked to, and must be killed.
@@ -41,8 +41,8 @@ impl Program {
             let span = quantity::span(value).ok();
             match name {
                 "--start" => program.start = span,
-                "--sick-after" => program.sick_after = span,
-                "--exit-after" => program.exit_after = span,
+                "--sick-after" => program.sick_after = spans(value),
+                "--exit-after" => program.exit_after = spans(value),
                 "--grow" => program.grow = quantity::bytes(value).ok().filter(|rate| *rate > 0),
                 "--ignore-stop" => program.ignore_stop = true,
                 "--cannot-start" => program.cannot_start = true,
@@ -58,6 +58,13 @@ impl Program {
         let ends = self.sick_after.is_some() || self.exit_after.is_some() || self.grow.is_some();
         ends || self.cannot_start || slow
     }
+}
+
+/// A time, or a shortest and a longest like `5s..60s`.
+fn spans(text: &str) -> Option<(Span, Span)> {
+    let (low, high) = text.split_once("..").unwrap_or((text, text));
+    let (low, high) = (quantity::span(low).ok()?, quantity::span(high).ok()?);
+    (low <= high).then_some((low, high))
 }
 
 /// How long memory that grows so fast takes to fill this room, in microseconds.

@@ -36,8 +36,12 @@ fn blocks(begin: &str) -> Vec<String> {
 /// A directory with the scenario of the page, which leaves too little time.
 fn workplace() -> TempDir {
     let directory = tempfile::tempdir().expect("a directory can be made");
-    let scenario = blocks("toml").into_iter().next().expect("the page shows a scenario");
-    std::fs::write(directory.path().join("hurried.toml"), scenario).expect("a scenario can be written");
+    for (name, scenario) in ["hurried.toml", "far-apart.toml"].into_iter().zip(blocks("toml")) {
+        assert!(scenario.contains(name.trim_end_matches(".toml")), "the page shows {name}: {scenario}");
+        std::fs::write(directory.path().join(name), scenario).expect("a scenario can be written");
+    }
+    let pods = blocks("csv").into_iter().next().expect("the page shows a trace");
+    std::fs::write(directory.path().join("pods.csv"), pods).expect("a trace can be written");
     directory
 }
 

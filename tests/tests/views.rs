@@ -149,3 +149,35 @@ fn a_moment_is_printed_for_scripts() {
     let missing = ["step", "steady", "--seed", "1", "--stop", "event GivenUp", "--print"];
     assert_eq!(sim(at, &missing).0, Some(1));
 }
+
+#[test]
+fn real_traces_become_plans_that_run() {
+    let traces = tests::root().join("../shared/data/traces");
+    if !traces.is_dir() {
+        eprintln!("{} is not here: no real trace was played", traces.display());
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let at = directory.path();
+    let path = |name: &str| traces.join(name).display().to_string();
+    let pods = path("alibaba-openb-gpu-2023/openb_pod_list_default.csv");
+    let nodes = path("alibaba-openb-gpu-2023/openb_node_list_all_node.csv");
+    let vms = path("azure-vm-v1-flavors/v1.dev.txt");
+    let openb =
+        ["trace", "openb", &pods, "--nodes", &nodes, "--jobs", "40", "--within", "30s", "--out", "a.json", "--json"];
+    let azure =
+        ["trace", "azure", &vms, "--machines", "12", "--jobs", "40", "--within", "30s", "--out", "b.json", "--json"];
+    for (arguments, plan) in [(&openb[..], "a.json"), (&azure, "b.json")] {
+        let (code, said, complaint) = sim(at, arguments);
+        assert_eq!(code, Some(0), "{said}{complaint}");
+        let traced: Value = serde_json::from_str(&said).expect("it is JSON");
+        assert_eq!(traced["jobs"], 40, "{traced}");
+        assert!(traced["rows"].as_u64() > Some(900) && traced["of"].as_u64() > Some(1_000), "{traced}");
+        let (code, said, complaint) = sim(at, &["run", "--plan", plan, "--once"]);
+        assert_eq!(code, Some(0), "{said}{complaint}");
+    }
+    let multigpu = path("alibaba-openb-gpu-2023/openb_pod_list_multigpu50.csv");
+    let (code, _, complaint) = sim(at, &["trace", "openb", &multigpu]);
+    assert_eq!(code, Some(2), "{complaint}");
+    assert!(complaint.contains("no column \"creation_time\""), "{complaint}");
+}

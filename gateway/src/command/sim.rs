@@ -15,6 +15,7 @@ mod seeds;
 mod shrink;
 mod step;
 mod subject;
+mod trace;
 mod whatif;
 
 pub(super) use arguments::SimCommand;
@@ -50,6 +51,7 @@ pub(super) fn sim(show: Show, command: &SimCommand) -> Result<u8, Fault> {
         SimCommand::Blast(arguments) => blast::blast(show, arguments),
         SimCommand::Search(search) => search::search(show, search),
         SimCommand::Explain(explain) => explain::explain(show, explain),
+        SimCommand::Trace(asked) => trace::trace(show, asked),
         SimCommand::Live(live) => live::live(show, live),
         SimCommand::Program(program) => live::program(program),
         SimCommand::Step(step) => step::step(show, step),

@@ -33,6 +33,10 @@ pub enum Target {
         /// The slot; without one, the lowest slot that has a place.
         slot: Option<u32>,
     },
+    /// One machine of this site.
+    AnyOfSite(String),
+    /// The machines of every other site: the sites are apart, and the control plane is in this one.
+    Beyond(String),
 }
 
 impl Target {
@@ -50,6 +54,8 @@ impl Target {
             Self::Rack(rack) => in_rack(rack),
             Self::AnyOfRack(rack) => some(random, id, in_rack(rack), 1),
             Self::Site(site) => of(&|machine| plan.machines[machine].spec.site == *site),
+            Self::AnyOfSite(site) => some(random, id, of(&|machine| plan.machines[machine].spec.site == *site), 1),
+            Self::Beyond(site) => of(&|machine| plan.machines[machine].spec.site != *site),
             Self::Owner { .. } => return None,
         })
     }
@@ -65,7 +71,9 @@ impl Target {
             Self::Rack(name) | Self::AnyOfRack(name) if !machines().any(|machine| machine.spec.rack == *name) => {
                 Some(format!("no machine is in the rack {name:?}"))
             }
-            Self::Site(name) if !machines().any(|machine| machine.spec.site == *name) => {
+            Self::Site(name) | Self::AnyOfSite(name) | Self::Beyond(name)
+                if !machines().any(|machine| machine.spec.site == *name) =>
+            {
                 Some(format!("no machine is in the site {name:?}"))
             }
             _ => None,
@@ -91,6 +99,8 @@ impl fmt::Display for Target {
             Self::Rack(rack) => write!(out, "rack {rack}"),
             Self::AnyOfRack(rack) => write!(out, "any of rack {rack}"),
             Self::Site(site) => write!(out, "site {site}"),
+            Self::AnyOfSite(site) => write!(out, "any of site {site}"),
+            Self::Beyond(site) => write!(out, "beyond site {site}"),
             Self::Owner { job: None, .. } => write!(out, "owner"),
             Self::Owner { job: Some(job), slot: None } => write!(out, "owner of {job}"),
             Self::Owner { job: Some(job), slot: Some(slot) } => write!(out, "owner of {job}/{slot}"),

@@ -45,9 +45,6 @@ pub fn plan(scenario: &Scenario, seed: u64) -> Plan {
     plan
 }
 
-/// The site of all machines.
-const SITE: &str = "site";
-
 struct Draws {
     random: Random,
 }
@@ -85,7 +82,7 @@ impl Draws {
                 name: format!("m{index}"),
                 host: format!("10.0.0.{}", index + 1),
                 rack: rack(index % scenario.racks.max(1)),
-                site: SITE.into(),
+                site: site(index % scenario.racks.max(1) % scenario.sites.max(1), scenario),
                 region: "region".into(),
                 capacity: scenario.capacity,
                 ..NodeSpec::default()
@@ -109,13 +106,25 @@ impl Draws {
 
     fn operations(&self, scenario: &Scenario, doing: &Doing, row: u64, machines: usize) -> Vec<Operation> {
         let times = self.range(&[7, row], doing.times);
-        let make = |time: u64| {
-            let key = [8, row, time];
-            let at = self.range(&key, doing.at);
-            let request = self.request(scenario, &doing.action, [row, time], machines)?;
-            Some(Operation { at, client: doing.client, request, refused: doing.refused })
-        };
-        (0..times).filter_map(make).collect()
+        let mut next = 0;
+        let mut all = Vec::new();
+        for time in 0..times {
+            let at = match doing.every {
+                Some(every) if time > 0 => next + self.range(&[17, row, time], every),
+                _ => self.range(&[8, row, time], doing.at),
+            };
+            next = at;
+            let Some(mut request) = self.request(scenario, &doing.action, [row, time], machines) else { continue };
+            let ends = doing.lasts.map(|lasts| at.saturating_add(self.range(&[18, row, time], lasts).max(1)));
+            let stops = ends.map(|ends| (ends, as_new(&mut request, row, time)));
+            let operation =
+                |at: u64, request: Request| Operation { at, client: doing.client, request, refused: doing.refused };
+            all.push(operation(at, request));
+            if let Some((ends, jobs)) = stops {
+                all.extend(jobs.into_iter().map(|job| operation(ends, Request::Stop { job })));
+            }
+        }
+        all
     }
 
     fn request(&self, scenario: &Scenario, action: &Action, key: [u64; 2], machines: usize) -> Option<Request> {
@@ -169,7 +178,7 @@ impl Draws {
             };
             let kind = trouble::kind(&going.what)?;
             let target = match &going.target {
-                Some(whom) => self.whom(whom, &key, machines)?,
+                Some(whom) => self.whom(whom, &key, scenario, machines)?,
                 None => self.usual(kind.aim, &key, scenario, machines)?,
             };
             let when = match &going.on {
@@ -198,20 +207,47 @@ impl Draws {
             Aim::World | Aim::Either => Target::World,
             Aim::Machines => Target::Machine(self.machine(key, Range::new(0, u64::MAX), machines)?),
             Aim::Rack => Target::Rack(rack(self.pick(&key(2), 0, scenario.racks.max(1) - 1))),
-            Aim::Site => Target::Site(SITE.into()),
+            Aim::Site => Target::Site(site(self.pick(&key(2), 0, scenario.sites.max(1) - 1), scenario)),
             Aim::Half => Target::Half,
             Aim::All => Target::All,
         })
     }
 
-    fn whom(&self, whom: &Whom, key: &impl Fn(u64) -> [u64; 4], machines: usize) -> Option<Target> {
+    fn whom(
+        &self,
+        whom: &Whom,
+        key: &impl Fn(u64) -> [u64; 4],
+        scenario: &Scenario,
+        machines: usize,
+    ) -> Option<Target> {
+        let of = |range: &Range| site(self.range(&key(2), *range), scenario);
         Some(match whom {
             Whom::Machine(range) => Target::Machine(self.machine(key, *range, machines)?),
             Whom::Rack(range) => Target::Rack(rack(self.range(&key(2), *range))),
             Whom::AnyOfRack(range) => Target::AnyOfRack(rack(self.range(&key(2), *range))),
+            Whom::Site(range) => Target::Site(of(range)),
+            Whom::AnyOfSite(range) => Target::AnyOfSite(of(range)),
+            Whom::Beyond(range) => Target::Beyond(of(range)),
             Whom::Named(target) => target.clone(),
         })
     }
+}
+
+/// Gives the jobs of a manifest names of their own, and returns them. What goes by another's name still means the old.
+fn as_new(request: &mut Request, row: u64, time: u64) -> Vec<String> {
+    let Request::Apply { manifest } = request else { return Vec::new() };
+    let jobs = std::mem::take(&mut manifest.jobs);
+    for (name, mut job) in jobs {
+        let name = format!("{name}-{row}-{time}");
+        job.name.clone_from(&name);
+        manifest.jobs.insert(name, job);
+    }
+    manifest.jobs.keys().cloned().collect()
+}
+
+/// The name of a site. Where there is one only, it needs no number.
+fn site(number: u64, scenario: &Scenario) -> String {
+    if scenario.sites <= 1 { "site".into() } else { format!("site-{number}") }
 }
 
 /// The name of a rack.

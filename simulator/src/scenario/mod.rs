@@ -37,6 +37,10 @@ impl Range {
     }
 }
 
+const fn one() -> u64 {
+    1
+}
+
 /// A family of worlds. Times are in microseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scenario {
@@ -48,6 +52,9 @@ pub struct Scenario {
     pub machines: Range,
     /// Over how many racks they are spread.
     pub racks: u64,
+    /// Over how many sites the racks are spread.
+    #[serde(default = "one")]
+    pub sites: u64,
     /// What each machine has.
     pub capacity: Resources,
     /// How far each clock may be fast or slow, in millionths.
@@ -82,6 +89,13 @@ pub struct Doing {
     pub at: Range,
     /// How often.
     pub times: Range,
+    /// How long after each time the next comes; all at times of their own, when absent.
+    #[serde(default)]
+    pub every: Option<Range>,
+    /// How long after it is applied each job of a manifest is stopped; never, when absent. Each time its jobs are new
+    /// ones.
+    #[serde(default)]
+    pub lasts: Option<Range>,
     /// Which client.
     pub client: u32,
     /// What.
@@ -162,6 +176,12 @@ pub enum Whom {
     Rack(Range),
     /// A machine of one of these racks.
     AnyOfRack(Range),
+    /// One of these sites.
+    Site(Range),
+    /// A machine of one of these sites.
+    AnyOfSite(Range),
+    /// Every site but one of these.
+    Beyond(Range),
     /// Always the same.
     Named(Target),
 }

@@ -136,8 +136,9 @@ impl Reader<'_> {
         let operations = operations.into_iter().filter_map(|row| self.doing(row, &manifests, &policies)).collect();
         let machines = self.counts(&mut table, "machines", Range::exactly(3));
         let racks = self.counts(&mut table, "racks", Range::exactly(2)).high;
+        let sites = self.sites(&mut table, racks);
         let heal = self.time(&mut table, "heal", 30_000_000);
-        let around = Around { machines, racks, heal, manifests: &manifests };
+        let around = Around { machines, racks, sites, heal, manifests: &manifests };
         let faults = self.rows(&mut table, "fault");
         let faults = faults.into_iter().filter_map(|row| self.going(row, &around)).collect();
         let scenario = Scenario {
@@ -145,6 +146,7 @@ impl Reader<'_> {
             about: self.text(&mut table, "about").unwrap_or_default(),
             machines,
             racks,
+            sites,
             capacity,
             drift_ppm: self.counts(&mut table, "drift_ppm", Range::exactly(200)).high,
             joins: self.times(&mut table, "joins", Range::new(0, 1_000_000)),
@@ -158,10 +160,23 @@ impl Reader<'_> {
             operations,
             faults,
         };
-        let known = "name, about, machines, racks, capacity, drift_ppm, joins, swarm, heal, core, settle, quiet, manifest, policy, do, \
+        let known = "name, about, machines, racks, sites, capacity, drift_ppm, joins, swarm, heal, core, settle, quiet, manifest, policy, do, \
              fault";
         self.rest(&table, known);
         Some(scenario)
+    }
+
+    /// Over how many sites the racks are spread.
+    fn sites(&mut self, table: &mut Table<'_>, racks: u64) -> u64 {
+        let at = table.get("sites").map(|value| value.span.start);
+        let sites = self.counts(table, "sites", Range::exactly(1)).high;
+        if let Some(at) = at.filter(|_| sites == 0 || sites > racks) {
+            self.fault(
+                at,
+                format!("sites is {sites}; expected 1 to {racks}: each has a rack at least, and there are {racks}"),
+            );
+        }
+        sites.max(1)
     }
 
     fn capacity(&mut self, table: &mut Table<'_>) -> Resources {
@@ -250,11 +265,17 @@ impl Reader<'_> {
         let (at, mut table) = row;
         let when = self.times(&mut table, "at", Range::exactly(2_000_000));
         let times = self.counts(&mut table, "times", Range::exactly(1));
+        let every = table.contains_key("every").then(|| self.times(&mut table, "every", Range::exactly(0)));
+        let lasts_at = table.get("lasts").map(|value| value.span.start);
+        let lasts = lasts_at.map(|_| self.times(&mut table, "lasts", Range::exactly(0)));
         let client = self.counts(&mut table, "client", Range::exactly(0)).low;
         let client = u32::try_from(client).unwrap_or(0);
         let refused = self.parsed(&mut table, "refused", "true or false", |text| text.parse().ok()).unwrap_or(false);
         let action = self.action(&mut table);
-        self.rest(&table, "at, times, client, refused, and one action");
+        self.rest(&table, "at, times, every, lasts, client, refused, and one action");
+        if let (Some(at), false) = (lasts_at, matches!(action, Some(Action::Apply(_)))) {
+            self.fault(at, "lasts goes with apply: it says after how long its jobs are stopped".into());
+        }
         if let Some(Action::Apply(names)) = &action {
             for name in names.iter().filter(|name| !manifests.contains_key(*name)) {
                 self.fault(at, format!("there is no manifest {name:?} here"));
@@ -270,7 +291,7 @@ impl Reader<'_> {
                          policy, quota";
             self.fault(at, format!("an action is missing; expected one of {known}"));
         }
-        Some(Doing { at: when, times, client, action: action?, refused })
+        Some(Doing { at: when, times, every, lasts, client, action: action?, refused })
     }
 
     fn action(&mut self, table: &mut Table<'_>) -> Option<Action> {

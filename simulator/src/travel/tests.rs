@@ -44,7 +44,7 @@ fn the_end_is_what_a_run_comes_to() {
             (travel.violations(), travel.world().statistics().entries),
             (verdict.violations, verdict.statistics.entries)
         );
-        assert_eq!(travel.world().now() / 1_000, verdict.statistics.simulated_ms);
+        assert!(travel.world().now() / 1_000 <= verdict.statistics.simulated_ms);
     }
 }
 

@@ -42,6 +42,8 @@ pub enum Domain {
     Trouble,
     /// Where durable bytes are damaged.
     Damage,
+    /// When a program exits or falls sick by itself.
+    Ends,
 }
 
 /// The seed of all draws of a run.

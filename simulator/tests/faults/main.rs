@@ -11,6 +11,7 @@ mod healing;
 mod machine;
 mod mistakes;
 mod operator;
+mod sites;
 mod triggers;
 mod view;
 

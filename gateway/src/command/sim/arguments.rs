@@ -65,6 +65,14 @@ pub(in crate::command) enum SimCommand {
     /// Lose each node, rack or site of a recorded log at each hour, and say what suffers
     #[command(after_help = "Example:\n  orrery sim blast monday.orx --level rack --svg blast.svg")]
     Blast(super::SimBlast),
+    /// Make a plan of a trace of a real cluster: its jobs come and go, on its machines
+    #[command(
+        after_help = "Examples:\n  orrery sim trace openb pods.csv --nodes nodes.csv --jobs 1000 --out openb.json\n  \
+                      orrery sim trace azure v1.dev.txt --lifetimes v1.dev.c2100000.txt --machines 50\n  \
+                      orrery sim trace openb pods.csv --scenario crashing-nodes --seed 3\n\n\
+                      Rows that make no sense are skipped, counted, and told of with the place of the first."
+    )]
+    Trace(SimTrace),
     /// Show the scenarios that come with Orrery
     List,
 }
@@ -179,6 +187,9 @@ pub(in crate::command) struct SimStep {
 pub(in crate::command) struct SimLive {
     #[command(flatten)]
     pub subject: Subject,
+    /// How long it may take after healing until all is as it should be [default: as the scenario says]
+    #[arg(long, value_name = "TIME")]
+    pub within: Option<String>,
     /// Work in this new directory and keep it [default: a temporary one, kept only on a failure]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
@@ -189,6 +200,60 @@ pub(in crate::command) struct SimProgram {
     /// What it is told, as in scenarios
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub arguments: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(in crate::command) enum TraceKind {
+    /// Alibaba's lists of pods and nodes (cluster-trace-gpu-v2023)
+    Openb,
+    /// Azure's virtual machines as sizes (Public Dataset V1)
+    Azure,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::command) struct SimTrace {
+    /// Of which kind it is
+    #[arg(value_name = "KIND")]
+    pub kind: TraceKind,
+    /// What came: pods or virtual machines
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// openb: the nodes
+    #[arg(long, value_name = "FILE")]
+    pub nodes: Option<PathBuf>,
+    /// azure: the sizes [default: flav_map.txt beside the file]
+    #[arg(long, value_name = "FILE")]
+    pub sizes: Option<PathBuf>,
+    /// azure: how long each lived [default: everything runs on]
+    #[arg(long, value_name = "FILE")]
+    pub lifetimes: Option<PathBuf>,
+    /// azure: the bins of lifetimes [default: v1.interval_map.txt beside the file]
+    #[arg(long, value_name = "FILE")]
+    pub bins: Option<PathBuf>,
+    /// How many machines, where the trace names none
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub machines: u32,
+    /// Processors of each of them
+    #[arg(long, default_value = "16")]
+    pub cpu: String,
+    /// Memory of each of them
+    #[arg(long, default_value = "112GiB")]
+    pub memory: String,
+    /// No more jobs than this, the first of the trace
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    pub jobs: usize,
+    /// Press the trace into so much time of the world
+    #[arg(long, value_name = "TIME", default_value = "10m")]
+    pub within: String,
+    /// What goes wrong meanwhile: a file, or a name from `orrery sim list` [default: nothing]
+    #[arg(long, value_name = "SCENARIO")]
+    pub scenario: Option<String>,
+    /// The seed of that, and of every draw
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    pub seed: u64,
+    /// Where the plan is written
+    #[arg(long, value_name = "FILE", default_value = "trace.json")]
+    pub out: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -17,6 +17,7 @@ use judge::{Acknowledged, Check, Exclusive};
 use means::{Deed, deeds};
 use messages::api::{EXIT_DONE, EXIT_REFUSED, Status};
 use messages::policy::Request;
+use messages::quantity;
 use messages::time::Timestamp;
 use serde::Serialize;
 use simulator::plan::Plan;
@@ -72,7 +73,11 @@ enum Act {
 
 /// `orrery sim live`
 pub(super) fn live(show: Show, live: &SimLive) -> Result<u8, Fault> {
-    let (plan, _) = live.subject.load()?;
+    let (mut plan, _) = live.subject.load()?;
+    if let Some(within) = &live.within {
+        let within = quantity::span(within).map_err(|error| Fault::Misuse(format!("--within: {error}")))?;
+        plan.settled_at = plan.heal_at.saturating_add(within.0);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| Fault::Unreachable(error.to_string()))?;
     let lived = runtime.block_on(Run::new(plan, live)?.go())?;
@@ -103,10 +108,8 @@ impl Run {
             Some(data) => data.clone(),
             None => std::env::temp_dir().join(format!("orrery-live-{}", uuid::Uuid::now_v7().simple())),
         };
-        std::fs::create_dir_all(&directory)
-            .and_then(|()| directory.canonicalize())
-            .map_err(|error| Fault::Unreachable(format!("{}: {error}", directory.display())))?;
-        let directory = directory.canonicalize().unwrap_or(directory);
+        let made = std::fs::create_dir_all(&directory).and_then(|()| directory.canonicalize());
+        let directory = made.map_err(|error| Fault::Unreachable(format!("{}: {error}", directory.display())))?;
         if std::fs::read_dir(&directory).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(Fault::Misuse(format!("{} is not empty; name a new directory", directory.display())));
         }

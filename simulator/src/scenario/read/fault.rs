@@ -15,6 +15,8 @@ pub(super) struct Around<'s> {
     pub machines: Range,
     /// Over how many racks.
     pub racks: u64,
+    /// Over how many sites.
+    pub sites: u64,
     /// When nothing goes wrong any more, in microseconds.
     pub heal: u64,
     /// The manifests.
@@ -160,6 +162,15 @@ impl Reader<'_> {
             _ => Err(many),
         };
         let racks = || format!("there are {} racks, from 0", around.racks);
+        let sites = || match around.sites {
+            1 => "the only site is \"site\"".to_owned(),
+            sites => format!("there are {sites} sites, from 0"),
+        };
+        let site = |text: &str| match (around.sites, text) {
+            (1, "site" | "0") => Ok(Range::exactly(0)),
+            (1, _) => Err(sites()),
+            _ => number(text, around.sites, sites()),
+        };
         match text.split_once(' ') {
             None if text == "any" => Ok(Whom::Machine(Range::new(0, u64::MAX))),
             None if text == "all" => Ok(Whom::Named(Target::All)),
@@ -173,14 +184,20 @@ impl Reader<'_> {
             }
             Some(("machine", which)) => number(which, around.machines.high, machines(around)).map(Whom::Machine),
             Some(("rack", which)) => number(which, around.racks, racks()).map(Whom::Rack),
+            Some(("any", which)) if which.starts_with("of site ") => {
+                site(which.trim_start_matches("of site ")).map(Whom::AnyOfSite)
+            }
+            Some(("beyond", which)) if around.sites > 1 => {
+                site(which.strip_prefix("site ").ok_or("expected \"beyond site 0\"")?).map(Whom::Beyond)
+            }
+            Some(("beyond", _)) => Err("there is nothing beyond the only site; say sites = 2".into()),
             Some(("any", which)) => {
                 let rack = which.strip_prefix("of rack ").ok_or("expected \"any of rack 0\"")?;
                 number(rack, around.racks, racks()).map(Whom::AnyOfRack)
             }
-            Some(("site", "site")) => Ok(Whom::Named(Target::Site("site".into()))),
-            Some(("site", _)) => Err("the only site is \"site\"".into()),
+            Some(("site", which)) => site(which).map(Whom::Site),
             Some(("owner", which)) => owner(which, around),
-            _ => Err("expected any, m0, machine 0..2, all, half, minority, rack 0, any of rack 0, site site, owner \
+            _ => Err("expected any, m0, machine 0..2, all, half, minority, rack 0, any of rack 0, site 0, any of site 0, beyond site 0, owner \
                       or owner of web/2"
                 .into()),
         }

@@ -2,6 +2,7 @@
 //! (`--start=200ms`, `--sick-after=3s`, `--exit-after=10s`, `--ignore-stop`, `--cannot-start`).
 
 use crate::command::fault::Fault;
+use messages::time::Span;
 use simulator::program::Program;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,13 +44,13 @@ async fn behave(program: Program) -> std::io::Result<u8> {
     }
     let exits = async {
         match program.exit_after {
-            Some(after) => tokio::time::sleep(Duration::from_micros(after.0)).await,
+            Some(range) => tokio::time::sleep(within(range)).await,
             None => std::future::pending().await,
         }
     };
     let sickens = async {
-        if let Some(after) = program.sick_after {
-            tokio::time::sleep(Duration::from_micros(after.0)).await;
+        if let Some(range) = program.sick_after {
+            tokio::time::sleep(within(range)).await;
             sick.store(true, Ordering::Relaxed);
         }
         std::future::pending::<()>().await;
@@ -66,8 +67,15 @@ async fn behave(program: Program) -> std::io::Result<u8> {
     }
 }
 
-fn span(span: Option<messages::time::Span>) -> Duration {
+fn span(span: Option<Span>) -> Duration {
     Duration::from_micros(span.map_or(0, |span| span.0))
+}
+
+/// A time between a shortest and a longest, its own for each instance.
+fn within((low, high): (Span, Span)) -> Duration {
+    let instance = std::env::var("ORRERY_INSTANCE").unwrap_or_default();
+    let folded = instance.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(0x100_0000_01b3) ^ u64::from(byte));
+    Duration::from_micros(low.0 + folded % (high.0.saturating_sub(low.0) + 1))
 }
 
 async fn answer(mut visitor: TcpStream, sick: Arc<AtomicBool>) {
