@@ -164,7 +164,8 @@ fn jobs(report: &Report) -> String {
         "<h2>Jobs <small>healthy instances against wanted, as the control plane sees them; what is lacking is red</small>\
          </h2>\n",
     );
-    for job in jobs.iter().take(JOBS_MAX) {
+    let together = (jobs.len() > 1).then_some(&report.samples.all);
+    for job in together.into_iter().chain(jobs.iter().copied().take(JOBS_MAX)) {
         let most = job.points.iter().map(|point| point.1).max().unwrap_or(0);
         let last = job.points.last().map_or((0, 0), |point| (point.2, point.1));
         let label = format!("{}<small>{} of {} in the end, up to {most}</small>", escaped(&job.name), last.0, last.1);

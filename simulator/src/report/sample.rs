@@ -24,6 +24,8 @@ pub(super) struct Samples {
     pub fill: Vec<Fill>,
     /// Every change of a job's health, by job.
     pub jobs: BTreeMap<ActorId, Job>,
+    /// All jobs together.
+    pub all: Job,
     /// Each machine's row.
     rows: Vec<usize>,
     /// What each row is called.
@@ -71,7 +73,7 @@ impl Samples {
         let names: Vec<&str> = plan.machines.iter().map(|machine| machine.spec.name.as_str()).collect();
         let named = |names: &[&str]| match names {
             [one] => (*one).to_owned(),
-            [first, .., last] => format!("{first}–{last}"),
+            [first, rest @ ..] => format!("{first} +{}", rest.len()),
             [] => String::new(),
         };
         Self {
@@ -79,6 +81,7 @@ impl Samples {
             next: 0,
             fill: Vec::new(),
             jobs: BTreeMap::new(),
+            all: Job { name: "all jobs".into(), points: Vec::new() },
             rows: (0..count).map(|machine| machine / share).collect(),
             row_names: names.chunks(share).map(named).collect(),
             nodes: names.iter().map(|name| NodeId::named(name)).collect(),
@@ -97,8 +100,12 @@ impl Samples {
             known.name = job.full_name();
         }
         let (wanted, healthy) = (job.desired, job.healthy());
-        if known.points.last().is_none_or(|last| (last.1, last.2) != (wanted, healthy)) {
+        let last = known.points.last().map(|last| (last.1, last.2));
+        if last != Some((wanted, healthy)) {
             known.points.push((record.at, wanted, healthy));
+            let (before, sum) = (last.unwrap_or_default(), self.all.points.last().copied().unwrap_or_default());
+            let (wanted, healthy) = (sum.1 + wanted - before.0, sum.2 + healthy - before.1);
+            self.all.points.push((record.at, wanted, healthy));
         }
     }
 
@@ -113,7 +120,7 @@ impl Samples {
     /// The last sample.
     pub(super) fn close(&mut self, world: &World) {
         self.take(world);
-        for job in self.jobs.values_mut() {
+        for job in self.jobs.values_mut().chain([&mut self.all]) {
             if let Some((_, wanted, healthy)) = job.points.last().copied() {
                 job.points.push((world.now(), wanted, healthy));
             }
