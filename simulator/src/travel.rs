@@ -9,7 +9,7 @@ use crate::plan::{Fault, Plan};
 use crate::run::RUN_PANICS;
 use crate::verdict::{Invariant, Violation};
 use crate::world::World;
-use crate::world::tape::{Record, What};
+use crate::world::tape::{BEAT, Record, What};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -18,6 +18,11 @@ use std::sync::Arc;
 const EVERY: u64 = 256;
 /// No more worlds than this are kept; then every other one goes.
 const KEPT_MAX: usize = 96;
+/// Nor more than have so many machines together, but for a few.
+const KEPT_MACHINES_MAX: usize = 20_000;
+const KEPT_MIN: usize = 6;
+/// In a world of more machines than this, signs of life are not listed: there is little else.
+const BEATS_MACHINES_MAX: usize = 64;
 
 /// What came of one event of a run.
 #[derive(Clone, Debug)]
@@ -137,7 +142,7 @@ impl Travel {
         self.world.record();
         if event > self.frontier {
             self.frontier = event;
-            if !records.is_empty() {
+            if !records.is_empty() && !self.is_dull(&records) {
                 self.known.push(Happened { event, at, records });
             }
             self.keep(event);
@@ -173,12 +178,23 @@ impl Travel {
         }
     }
 
+    /// Whether it is not worth a line that something happened.
+    fn is_dull(&self, records: &[Record]) -> bool {
+        let is_beat = |record: &Record| match &record.what {
+            What::Sent { name, .. } | What::Arrived { name, .. } => name == BEAT,
+            What::Machine { instance: None, .. } => true,
+            _ => false,
+        };
+        self.world.plan().machines.len() > BEATS_MACHINES_MAX && records.iter().all(is_beat)
+    }
+
     fn keep(&mut self, event: u64) {
         if !event.is_multiple_of(self.every) {
             return;
         }
         self.kept.insert(event, self.world.clone());
-        if self.kept.len() > KEPT_MAX {
+        let most = (KEPT_MACHINES_MAX / self.world.plan().machines.len().max(1)).clamp(KEPT_MIN, KEPT_MAX);
+        if self.kept.len() > most {
             self.every *= 2;
             let every = self.every;
             self.kept.retain(|event, _| event.is_multiple_of(every));

@@ -71,6 +71,12 @@ at = "3500ms"
 times = 2
 
 [[fault]]
+what = "disk-full"
+at = "10s"
+times = 1
+lasts = "2s"
+
+[[fault]]
 what = "bit-flip"
 at = "3s"
 times = 1
@@ -94,6 +100,10 @@ fn a_scenario_is_done_to_a_real_system_and_what_is_expected_holds() {
     for kind in ["control-crash", "agent-pause", "machine-crash", "partition"] {
         assert_eq!(lived["done"][kind], 1, "{kind}: {lived:#}");
     }
+    // A small disk takes root, and a system that lets it mount.
+    let full = lived["done"]["disk-full"] == 1;
+    let why = lived["skipped"]["disk-full"][1].as_str().unwrap_or_default();
+    assert!(full || why.contains("no small disk can be mounted"), "{lived:#}");
     assert_eq!(lived["skipped"]["bit-flip"][0], 1, "{lived:#}");
     assert!(lived["skipped"]["bit-flip"][1].as_str().is_some_and(|why| why.contains("single messages")), "{lived:#}");
     assert_eq!(lived["commands"]["done"], 2, "{lived:#}");

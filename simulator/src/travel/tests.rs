@@ -117,3 +117,27 @@ fn faults_under_way_are_known_at_every_moment() {
     travel.go_to_end();
     assert!(travel.faults().is_empty(), "all is healed in the end");
 }
+
+#[test]
+fn in_a_large_world_signs_of_life_are_not_listed_and_few_worlds_are_kept() {
+    let mut plan = plan("steady", 1);
+    let first = plan.machines[0].clone();
+    plan.machines = (0..80)
+        .map(|number| {
+            let mut machine = first.clone();
+            machine.spec.name = format!("n{number}");
+            machine
+        })
+        .collect();
+    let mut travel = Travel::new(&plan);
+    travel.go(5_000);
+    let is_beat = |record: &Record| matches!(&record.what, What::Arrived { name, .. } if name == BEAT);
+    assert!(!travel.known().is_empty());
+    assert!(travel.known().iter().flat_map(|one| &one.records).all(|record| !is_beat(record)));
+    let here = seen(&travel);
+    travel.go(4_000);
+    travel.go(5_000);
+    assert_eq!(seen(&travel), here);
+    assert!(travel.back() && travel.forward());
+    assert!(travel.kept.len() <= KEPT_MACHINES_MAX / 80);
+}

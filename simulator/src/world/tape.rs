@@ -144,7 +144,7 @@ impl What {
 }
 
 /// What a sign of life is called.
-const BEAT: &str = "Beat";
+pub const BEAT: &str = "Beat";
 
 /// A sign of life has no id of its own; this one tells it from others.
 fn beat_id(node: NodeId, beat: Beat) -> MessageId {

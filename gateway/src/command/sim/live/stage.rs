@@ -196,6 +196,17 @@ impl Stage {
         if self.mounted { Ok(()) } else { Err(Fault::Unreachable("no small disk can be mounted".into())) }
     }
 
+    /// Takes the small disk away, and leaves what was on it in its place.
+    fn unmount(&self) {
+        let (data, beside) = (self.data(), self.directory.join("control.kept"));
+        let _it_was_emptied = std::fs::remove_file(data.join(FILLER));
+        let copied = Command::new("cp").arg("-a").arg(&data).arg(&beside).status().is_ok_and(|status| status.success());
+        let away = Command::new("umount").arg("--lazy").arg(&data).status().is_ok_and(|status| status.success());
+        if copied && away && std::fs::remove_dir(&data).is_ok() {
+            let _it_stays_beside = std::fs::rename(&beside, &data);
+        }
+    }
+
     /// Whether a small disk can be had here: it takes root, and a system that lets it mount.
     pub fn can_have_disk(directory: &Path) -> bool {
         let place = directory.join("try");
@@ -226,7 +237,7 @@ impl Stage {
         }
         kill_all(&self.directory);
         if std::mem::take(&mut self.mounted) {
-            let _it_stays = Command::new("umount").arg("--lazy").arg(self.data()).status();
+            self.unmount();
         }
     }
 }
