@@ -9,7 +9,7 @@ use crate::plan::{Fault, Plan};
 use crate::run::RUN_PANICS;
 use crate::verdict::{Invariant, Violation};
 use crate::world::World;
-use crate::world::tape::{BEAT, Record, What};
+use crate::world::tape::{BEAT, DEADLINE, Record, What};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -182,7 +182,7 @@ impl Travel {
     fn is_dull(&self, records: &[Record]) -> bool {
         let is_beat = |record: &Record| match &record.what {
             What::Sent { name, .. } | What::Arrived { name, .. } => name == BEAT,
-            What::Machine { instance: None, .. } => true,
+            What::Machine { what, .. } => what == DEADLINE,
             _ => false,
         };
         self.world.plan().machines.len() > BEATS_MACHINES_MAX && records.iter().all(is_beat)

@@ -146,6 +146,9 @@ impl What {
 /// What a sign of life is called.
 pub const BEAT: &str = "Beat";
 
+/// What it is called when an agent does what it had put off.
+pub const DEADLINE: &str = "agent's deadline";
+
 /// A sign of life has no id of its own; this one tells it from others.
 fn beat_id(node: NodeId, beat: Beat) -> MessageId {
     let (high, low) = node.0.as_u64_pair();
@@ -253,7 +256,7 @@ impl World {
                 by_itself(*machine, stage.name(), Some(*instance))
             }
             Event::Machine(machine, MachineEvent::Watchdog(_)) => by_itself(*machine, "watchdog", None),
-            Event::Machine(machine, MachineEvent::AgentTick(_)) => by_itself(*machine, "agent's deadline", None),
+            Event::Machine(machine, MachineEvent::AgentTick(_)) => by_itself(*machine, DEADLINE, None),
             Event::Machine(machine, MachineEvent::Boot) => by_itself(*machine, "power comes on", None),
             _ => None,
         };
