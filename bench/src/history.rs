@@ -35,34 +35,53 @@ const DAY: Day = Day {
     seed: 7,
 };
 
-/// Makes the day, and takes it again.
+/// Takes the day again, and runs it on with changes.
 ///
 /// # Errors
 /// When the disk does not allow it, or an entry comes out otherwise.
 pub fn measure(setting: &Setting) -> Result<Report, Fault> {
     let part = setting.count(1, 10) as u64;
-    let day = Day { scalings: DAY.scalings / part, deaths: DAY.deaths / part, ..DAY };
-    let frames = day.frames();
+    let verified = verified(setting, part)?;
+    let took = some_whatifs(&reduced(part), WHATIFS)?;
+    let rows = vec![
+        Row::new("history.verify", verified, "events/s").must(Must::AtLeast(1.0)).beside(PEER, VERIFY_MUST),
+        Row::new("history.whatif_100_nodes", took, "s / 48").must(Must::AtMost(1.0)).beside(PEER, WHATIFS_MUST),
+    ];
+    Ok(Report { rows, faults: Vec::new() })
+}
+
+/// The day with less going on.
+const fn reduced(part: u64) -> Day {
+    Day { scalings: DAY.scalings / part, deaths: DAY.deaths / part, ..DAY }
+}
+
+/// Makes the day, or one with less going on, and takes it again: how many events a second.
+///
+/// # Errors
+/// When the disk does not allow it, or an entry comes out otherwise.
+pub fn verified(setting: &Setting, part: u64) -> Result<f64, Fault> {
     let directory = setting.directory()?;
     let path = directory.path().join("journal");
     let mut journal = open(&path)?;
-    for batch in frames.chunks(BATCH) {
+    for batch in reduced(part).frames().chunks(BATCH) {
         let frames: Vec<Vec<u8>> = batch.iter().map(|(_, bytes)| bytes.clone()).collect();
         append(&mut journal, &frames)?;
     }
     drop(journal);
     let mut verifying = || verify(setting, &path);
     let [verified] = in_turns(setting.count(5, 2), [&mut verifying])?;
-    let moment = moment(&frames)?;
-    let (run, took) = timed(|| whatifs(&moment, day.nodes));
+    Ok(verified)
+}
+
+/// How many seconds so many what-ifs over a day take, on all processors.
+///
+/// # Errors
+/// When a run does not come to its end, or changes nothing.
+pub fn some_whatifs(day: &Day, count: u64) -> Result<f64, Fault> {
+    let moment = moment(&day.frames())?;
+    let (run, took) = timed(|| whatifs(&moment, day.nodes, count));
     run?;
-    let rows = vec![
-        Row::new("history.verify", verified, "events/s").must(Must::AtLeast(1.0)).beside(PEER, VERIFY_MUST),
-        Row::new("history.whatif_100_nodes", took.as_secs_f64(), "s / 48")
-            .must(Must::AtMost(1.0))
-            .beside(PEER, WHATIFS_MUST),
-    ];
-    Ok(Report { rows, faults: Vec::new() })
+    Ok(took.as_secs_f64())
 }
 
 /// The rate that `orrery sim replay --verify` tells of itself, opening and reading included.
@@ -86,8 +105,8 @@ fn moment(frames: &[(actors::ports::Position, Vec<u8>)]) -> Result<Moment, Strin
     reader.finish()
 }
 
-/// The control run, and 48 days each with another node fewer, on all processors.
-fn whatifs(moment: &Moment, nodes: u64) -> Result<(), String> {
+/// The control run, and so many days each with another node fewer, on all processors.
+fn whatifs(moment: &Moment, nodes: u64, count: u64) -> Result<(), String> {
     let wrong = |faults: Vec<(usize, String)>| faults.into_iter().map(|(_, told)| told).collect::<String>();
     let control = prepare(moment, &Change::default()).map_err(wrong)?.to(moment.until);
     let next = AtomicU64::new(0);
@@ -101,7 +120,7 @@ fn whatifs(moment: &Moment, nodes: u64) -> Result<(), String> {
     std::thread::scope(|scope| {
         let work = || {
             let mine = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
-            mine.take_while(|number| *number < WHATIFS).try_for_each(one)
+            mine.take_while(|number| *number < count).try_for_each(one)
         };
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let workers: Vec<_> = (0..processors).map(|_| scope.spawn(work)).collect();

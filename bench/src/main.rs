@@ -15,6 +15,7 @@ mod recovery;
 mod rounds;
 mod row;
 mod setting;
+mod simulation;
 
 use row::Row;
 use setting::{Fault, Report, Setting};
@@ -30,7 +31,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 type Measure = fn(&Setting) -> Result<Report, Fault>;
 
 /// What can be asked for by name, and what measures it.
-const GROUPS: [(&str, Measure); 8] = [
+const GROUPS: [(&str, Measure); 9] = [
     ("cell", cell::measure),
     ("journal", journal::measure),
     ("fold", fold::measure),
@@ -39,6 +40,7 @@ const GROUPS: [(&str, Measure); 8] = [
     ("recovery", recovery::measure),
     ("history", history::measure),
     ("fgd", fgd::measure),
+    ("simulation", simulation::measure),
 ];
 const HELP: &str = include_str!("../help.txt");
 

@@ -21,6 +21,10 @@ pub enum Must {
     AtMost(f64),
     /// No further from the peer's value, in the unit of the row.
     Within(f64),
+    /// At least this value.
+    Least(f64),
+    /// At most this value.
+    Most(f64),
     /// Nothing at all may be counted.
     Zero,
 }
@@ -36,8 +40,12 @@ pub struct Row {
     pub unit: &'static str,
     /// What must hold; nothing, when the row only reports.
     pub must: Option<Must>,
+    /// What is aimed at, in the unit of the row.
+    pub aim: Option<f64>,
     /// What it is measured beside; none when the peer is missing or there is none.
     pub peer: Option<Peer>,
+    /// What else must be known to read the value: of how many it is, or from how much it was extrapolated.
+    pub note: Option<String>,
 }
 
 impl Must {
@@ -46,6 +54,8 @@ impl Must {
             Self::AtLeast(bound) => format!("ratio >= {bound}"),
             Self::AtMost(bound) => format!("ratio <= {bound}"),
             Self::Within(bound) => format!("within {bound:.2}"),
+            Self::Least(bound) => format!("value >= {bound}"),
+            Self::Most(bound) => format!("value <= {bound}"),
             Self::Zero => "value = 0".into(),
         }
     }
@@ -54,7 +64,7 @@ impl Must {
 impl Row {
     /// A row that only reports, with nothing beside it yet.
     pub fn new(name: impl Into<String>, value: f64, unit: &'static str) -> Self {
-        Self { name: name.into(), value, unit, must: None, peer: None }
+        Self { name: name.into(), value, unit, must: None, aim: None, peer: None, note: None }
     }
 
     /// With what must hold.
@@ -66,6 +76,18 @@ impl Row {
     /// With a peer beside it.
     pub fn beside(mut self, name: impl Into<String>, value: f64) -> Self {
         self.peer = Some(Peer { name: name.into(), value });
+        self
+    }
+
+    /// With what is aimed at.
+    pub const fn aim(mut self, aim: f64) -> Self {
+        self.aim = Some(aim);
+        self
+    }
+
+    /// With what must be known to read it.
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.note = Some(note.into());
         self
     }
 
@@ -81,6 +103,8 @@ impl Row {
             Must::AtLeast(bound) => self.ratio().map(|ratio| ratio >= bound),
             Must::AtMost(bound) => self.ratio().map(|ratio| ratio <= bound),
             Must::Within(bound) => self.peer.as_ref().map(|peer| (self.value - peer.value).abs() <= bound),
+            Must::Least(bound) => Some(self.value >= bound),
+            Must::Most(bound) => Some(self.value <= bound),
             Must::Zero => Some(self.value == 0.0),
         }
     }
@@ -93,15 +117,17 @@ impl Row {
             "value": rounded(self.value),
             "unit": self.unit,
             "must": self.must.map(Must::text),
+            "aim": self.aim,
             "ok": self.ok(),
             "peer": peer,
             "ratio": self.ratio().map(|ratio| (ratio * 10_000.0).round() / 10_000.0),
+            "note": self.note,
         })
     }
 
     /// The heads of the columns.
     pub fn head() -> String {
-        columns(["NAME", "VALUE", "UNIT", "MUST", "OK", "PEER", "RATIO"].map(str::to_owned))
+        columns(["NAME", "VALUE", "UNIT", "MUST", "AIM", "OK", "PEER", "RATIO", "NOTE"].map(str::to_owned))
     }
 
     /// The row as a line of the table.
@@ -122,15 +148,18 @@ impl Row {
             number(self.value),
             self.unit.into(),
             self.must.map_or_else(|| "-".into(), Must::text),
+            self.aim.map_or_else(|| "-".into(), number),
             ok.into(),
             peer,
             self.ratio().map_or_else(|| "-".into(), fixed),
+            self.note.clone().unwrap_or_default(),
         ])
     }
 }
 
-fn columns([name, value, unit, must, ok, peer, ratio]: [String; 7]) -> String {
-    format!("{name:<24} {value:>12}  {unit:<12} {must:<14} {ok:<3} {peer:<48} {ratio:>8}").trim_end().to_owned()
+fn columns([name, value, unit, must, aim, ok, peer, ratio, note]: [String; 9]) -> String {
+    let judged = format!("{name:<26} {value:>12}  {unit:<12} {must:<16} {aim:>10} {ok:<3}");
+    format!("{judged} {peer:<48} {ratio:>8}  {note}").trim_end().to_owned()
 }
 
 fn rounded(value: f64) -> f64 {
@@ -160,11 +189,17 @@ mod tests {
         let bare = Row::new("a", 1.5, "ms").json();
         assert_eq!(
             bare,
-            json!({ "name": "a", "value": 1.5, "unit": "ms", "must": null, "ok": null, "peer": null, "ratio": null })
+            json!({
+                "name": "a", "value": 1.5, "unit": "ms", "must": null, "aim": null, "ok": null, "peer": null,
+                "ratio": null, "note": null
+            })
         );
         let whole = Row::new("a", 3.0, "ms").must(Must::AtMost(4.0)).beside("b", 2.0).json();
         assert_eq!(whole["peer"], json!({ "name": "b", "value": 2.0 }));
         assert_eq!((&whole["ratio"], &whole["ok"]), (&json!(1.5), &json!(true)));
         assert_eq!(whole["must"], "ratio <= 4");
+        let judged = Row::new("a", 9.0, "runs").must(Must::Least(1e6)).aim(3e6).note("of ten").json();
+        assert_eq!((&judged["must"], &judged["ok"]), (&json!("value >= 1000000"), &json!(false)));
+        assert_eq!((&judged["aim"], &judged["note"]), (&json!(3e6), &json!("of ten")));
     }
 }
