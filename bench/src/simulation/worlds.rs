@@ -43,7 +43,7 @@ fn run(plan: &Plan, knobs: Knobs) -> Result<Ran, Fault> {
 
 /// Worlds of thousands of machines, each on one core.
 pub fn large(setting: &Setting, rows: &mut Vec<Row>) -> Result<(), Fault> {
-    let seconds = setting.count(300, 40) as u64;
+    let seconds = setting.count(300, 30) as u64;
     let played = run(&Big::busy(MANY, seconds, LASTS).plan(1), AWAKE)?.rate();
     let passed = run(&Big::busy(MANY, seconds, LASTS).plan(1), RESTING)?.rate();
     let both = format!("all invariants on; {passed:.0} a second where quiet beats are passed over");
@@ -64,7 +64,7 @@ pub fn large(setting: &Setting, rows: &mut Vec<Row>) -> Result<(), Fault> {
 
 /// A part of a day, the joining and the first starts left out, and the rest taken as often as it is in a day.
 fn day(setting: &Setting, rows: &mut Vec<Row>) -> Result<(), Fault> {
-    let (first, part) = (60, setting.count(1_800, 180) as u64);
+    let (first, part) = (60, setting.count(1_800, 90) as u64);
     let faults = |seconds: u64| u32::try_from(seconds).unwrap_or(u32::MAX) / 10;
     let day = |seconds| Big::busy(MANY, seconds, LASTS).troubled(faults(seconds), 2).plan(1);
     let (begun, whole) = (run(&day(first), RESTING)?, run(&day(first + part), RESTING)?);
@@ -80,7 +80,7 @@ fn day(setting: &Setting, rows: &mut Vec<Row>) -> Result<(), Fault> {
 pub fn small(setting: &Setting, rows: &mut Vec<Row>) -> Result<(), Fault> {
     let scenario = scenario::read(SMALL, "small.toml")
         .map_err(|faults| faults.iter().map(|fault| format!("{fault}\n")).collect::<String>())?;
-    let seeds: Vec<u64> = (0..setting.count(2_000, 100) as u64).collect();
+    let seeds: Vec<u64> = (0..setting.count(2_000, 40) as u64).collect();
     let begun = processor_time();
     let passed = on_cores(&seeds, |seed| simulator::run(&simulator::plan(&scenario, *seed)).passed());
     // Each of the cores works for itself, so two of them take half of the processor time.
@@ -89,7 +89,7 @@ pub fn small(setting: &Setting, rows: &mut Vec<Row>) -> Result<(), Fault> {
     let failed = passed.iter().filter(|passed| !**passed).count();
     rows.push(Row::new("simulation.seeds.failed", failed as f64, "seeds").must(Must::Zero));
 
-    let pairs: Vec<u64> = (0..setting.count(2_000, 50) as u64).collect();
+    let pairs: Vec<u64> = (0..setting.count(2_000, 15) as u64).collect();
     let differ = on_cores(&pairs, |seed| differs(&scenario, *seed)).into_iter().filter(|differs| *differs).count();
     let note = "as many as this run took; a heap and every beat, beside a wheel and rest";
     rows.push(least("simulation.pairs", pairs.len() as f64, "pairs", 1e5, 1e6).note(note));
