@@ -180,14 +180,12 @@ mod switch {
         ClaimTwice,
         /// A node that was given up comes back in the same epoch.
         EpochKept,
-        /// A machine that was booted again is welcomed in the same epoch.
-        RebootKeepsEpoch,
-        /// A late hello of a boot that is over is welcomed.
-        OldBootWelcomed,
+        /// A job does not ask whether what has no other place may stay where it is.
+        NeverStays,
+        /// Another boot is let in while the one that is known may still run.
+        OtherBootLetIn,
         /// A hello that was overtaken by a later one is welcomed.
         OvertakenHelloHeeded,
-        /// A node does not know that a reboot ended what it was told to run.
-        RebootNotSeen,
         /// A report that was overtaken is taken in.
         OvertakenReportHeeded,
         /// The silence of an older session makes the node suspect.

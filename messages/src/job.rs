@@ -139,6 +139,13 @@ pub enum Message {
         /// Which rollout.
         rollout: RolloutId,
     },
+    /// Node: it is not emptied any more, and what it was to move away may stay. The answer to `node::Message::MayStay`.
+    Stay {
+        /// Which instance.
+        instance: InstanceId,
+        /// The node.
+        node: NodeId,
+    },
 }
 
 /// What the actor records. Grows only at the end.

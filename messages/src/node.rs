@@ -137,6 +137,12 @@ pub enum Message {
         /// The deadline that passed.
         due: Timestamp,
     },
+    /// Job: this instance is to move away, and there is no place for another. Answered with `job::Message::Stay` when the
+    /// node is not emptied any more, else not at all.
+    MayStay {
+        /// Which instance.
+        instance: InstanceId,
+    },
 }
 
 /// Whether a node can be given work.

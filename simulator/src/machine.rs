@@ -115,9 +115,9 @@ impl Machine {
         self.index
     }
 
-    /// Whether its agent was welcomed.
-    pub fn joined(&self) -> bool {
-        self.agent.as_ref().is_some_and(|agent| agent.reconciler.joined())
+    /// Whether its agent is there, and says hello or was welcomed.
+    pub const fn speaks(&self) -> bool {
+        self.agent.is_some()
     }
 
     /// The node it is.

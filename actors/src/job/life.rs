@@ -112,6 +112,15 @@ pub(super) fn move_away(draft: &mut Draft<'_, Job>, instance: InstanceId, node: 
     Reason::NodeDrained
 }
 
+/// A node is not emptied any more. What has not gone yet stays, and what was wanted instead is too much.
+pub(super) fn stay(draft: &mut Draft<'_, Job>, instance: InstanceId, node: NodeId) -> Reason {
+    let known = draft.state.instances.get(&instance);
+    if known.is_some_and(|one| one.node == Some(node) && one.moving()) {
+        draft.record(Event::Kept { instance });
+    }
+    Reason::ScaledDown
+}
+
 /// Records that a live instance ended or became sick unasked, and when its slot may come back.
 fn fail(draft: &mut Draft<'_, Job>, instance: InstanceId, ended: &Ended) {
     let (state, now) = (&draft.state, draft.turn.now());

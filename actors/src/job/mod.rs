@@ -137,6 +137,7 @@ impl Draft<'_, Job> {
             M::ProgressNoted { rollout, version } => tell::progress_noted(self, *rollout, *version),
             M::Wake { due: _ } => tell::wake(self),
             M::RolloutOver { rollout } => declare::rollout_over(self, *rollout),
+            M::Stay { instance, node } => life::stay(self, *instance, *node),
         }
     }
 }

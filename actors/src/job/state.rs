@@ -88,6 +88,11 @@ impl Instance {
         matches!(self.phase, Phase::Running | Phase::Healthy)
     }
 
+    /// Whether it is to go because its node is emptied, and has not gone yet.
+    pub fn moving(&self) -> bool {
+        self.retiring == Some(Reason::NodeDrained) && self.phase < Phase::Leaving && self.ended.is_none()
+    }
+
     /// Whether a node has, or may have, a claim for it.
     pub fn placed(&self) -> bool {
         self.node.is_some()

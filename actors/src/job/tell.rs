@@ -35,6 +35,7 @@ pub(super) fn wake(draft: &mut Draft<'_, Job>) -> Reason {
             place(draft, &wanted);
         }
         draft.record(Event::Sought { instances: wanted });
+        may_stay(draft);
     }
     for instance in starting {
         start(draft, instance);
@@ -94,6 +95,14 @@ pub(super) fn place(draft: &mut Draft<'_, Job>, wanted: &[InstanceId]) {
     });
     for message in messages.collect::<Vec<_>>() {
         draft.turn.send(SchedulerId::of_site(DEFAULT_SITE), message);
+    }
+}
+
+/// Asks the nodes that it was asked to leave whether what has no other place may stay.
+fn may_stay(draft: &mut Draft<'_, Job>) {
+    let moving = draft.state.instances.iter().filter(|(_, one)| one.moving() && !crate::mutant!(NeverStays));
+    for (instance, node) in moving.filter_map(|(id, one)| Some((*id, one.node?))).collect::<Vec<_>>() {
+        draft.turn.send(node, node::Message::MayStay { instance });
     }
 }
 

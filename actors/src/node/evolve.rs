@@ -2,19 +2,17 @@
 
 use super::claim::{Claim, Release};
 use super::debt::Debt;
-use super::{Drain, FORMER_BOOTS_MAX, Node, Presence, TOMBSTONES_MAX};
+use super::{Drain, Node, Presence, TOMBSTONES_MAX};
 use messages::agent::{Ended, Goal};
 use messages::id::{InstanceId, JobId};
 use messages::node::Event;
 use messages::time::Timestamp;
-use uuid::Uuid;
 
 impl Node {
     pub(super) fn apply(&mut self, event: &Event, at: Timestamp) {
         let standing = self.standing();
         match event {
             Event::Welcomed { spec, boot, sent_at, epoch, session } => {
-                self.leave_boot(*boot);
                 (self.spec, self.boot, self.greeted_at) = (spec.clone().into(), *boot, *sent_at);
                 (self.epoch, self.session, self.reported) = (*epoch, *session, sent_at.0);
                 self.return_from_absence(at);
@@ -92,15 +90,6 @@ impl Node {
         let movable = self.claims.values_mut().filter(|claim| claim.goal != Goal::Stop);
         movable.for_each(|claim| claim.moving.owe(at));
         self.commanded = Some((ticket, "draining".into()));
-    }
-
-    fn leave_boot(&mut self, next: Uuid) {
-        if self.epoch > 0 && self.boot != next {
-            if self.former_boots.len() == FORMER_BOOTS_MAX {
-                self.former_boots.pop_front();
-            }
-            self.former_boots.push_back(self.boot);
-        }
     }
 
     /// It is there, or there again: jobs are told what is seen once more, the agent what is wanted.

@@ -11,9 +11,10 @@ use messages::time::Timestamp;
 use uuid::Uuid;
 
 impl Draft<'_, Node> {
-    /// An agent is there: for the first time, again, or back after its node was suspect or lost. Another boot is another
-    /// epoch: should two machines have one name, as a copied disk makes it, then the one before is not heard any more,
-    /// and heeds nothing that is meant for the other.
+    /// An agent is there: for the first time, again, or back after its node was suspect or lost. Boots have no order, and
+    /// a hello may be late. So another boot than the one that is known is let in only once that one was given up: what
+    /// it ran has ended by then, or its lease has, whether this is its machine after a reboot, the late voice of a boot
+    /// before, or a second machine with its name, as a copied disk makes it.
     pub(super) fn hello(
         &mut self,
         spec: &NodeSpec,
@@ -25,20 +26,18 @@ impl Draft<'_, Node> {
         let rebooted = boot != state.boot;
         let overtaken = !rebooted && sent_at.0 <= state.reported && state.epoch > 0;
         let overtaken = overtaken && !crate::mutant!(OvertakenHelloHeeded);
-        let former = state.former_boots.contains(&boot) && !crate::mutant!(OldBootWelcomed);
-        if overtaken || former {
+        let vacant = matches!(state.presence, Presence::Unknown | Presence::Lost { .. });
+        let taken = rebooted && !vacant && !crate::mutant!(OtherBootLetIn);
+        if overtaken || taken {
             return;
         }
-        let anew = match state.presence {
-            Presence::Unknown => true,
-            Presence::Lost { .. } => rebooted || !crate::mutant!(EpochKept),
-            Presence::Up | Presence::Suspect { .. } => rebooted && !crate::mutant!(RebootKeepsEpoch),
-        };
+        let kept = !rebooted && crate::mutant!(EpochKept);
+        let anew = rebooted || (vacant && !kept);
         let (epoch, session) = (state.epoch + u64::from(anew), state.session + 1);
         self.record(Event::Welcomed { spec: spec.clone(), boot, sent_at, epoch, session });
         self.take_in(seen);
         if !crate::mutant!(VanishedRunsAgain) {
-            self.miss(seen, rebooted);
+            self.miss(seen);
         }
         self.shed();
         self.say_welcome();
@@ -56,14 +55,11 @@ impl Draft<'_, Node> {
         }
     }
 
-    /// An instance runs once: what ran, or may have run before a reboot, and is not there any more, has ended.
-    fn miss(&mut self, seen: &[(InstanceId, Observation)], rebooted: bool) {
+    /// An instance runs once: what ran and is not there any more has ended.
+    fn miss(&mut self, seen: &[(InstanceId, Observation)]) {
         let there = |instance: &InstanceId| seen.iter().any(|(seen, _)| seen == instance);
-        let ran = self.state.claims.values().filter(|claim| {
-            let may_have_run = rebooted && claim.started && !crate::mutant!(RebootNotSeen);
-            let known = claim.observation.is_some() || may_have_run;
-            known && !there(&claim.spec.instance)
-        });
+        let claims = self.state.claims.values();
+        let ran = claims.filter(|claim| claim.observation.is_some() && !there(&claim.spec.instance));
         let vanished: Vec<_> = ran.map(|claim| (claim.spec.instance, claim.spec.job)).collect();
         for (instance, job) in vanished {
             let ended = Ended::new(Reason::Vanished, "the agent came back without it");

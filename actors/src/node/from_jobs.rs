@@ -1,6 +1,6 @@
 //! What schedulers and jobs say: claims, starts, stops, and what they have noted.
 
-use super::{Node, me};
+use super::{Drain, Node, me};
 use crate::behavior::Draft;
 use messages::agent::{Ended, Goal};
 use messages::envelope::Address;
@@ -84,6 +84,15 @@ impl Draft<'_, Node> {
             self.record(Event::Released { instance, job, ended: Ended::new(Reason::Stopped, "it was told to stop") });
         } else if claim.goal != Goal::Stop {
             self.record(Event::StopAsked { instance, because });
+        }
+    }
+
+    /// A job finds no other place for an instance that it was asked to move away.
+    pub(super) fn may_stay(&mut self, instance: InstanceId) {
+        let claim = self.state.claims.get(&instance).filter(|claim| claim.goal != Goal::Stop);
+        if let Some(job) = claim.map(|claim| claim.spec.job).filter(|_| self.state.drain == Drain::No) {
+            let node = me(self.turn);
+            self.turn.send(job, job::Message::Stay { instance, node });
         }
     }
 

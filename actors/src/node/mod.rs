@@ -32,9 +32,6 @@ use uuid::Uuid;
 /// How many released instances a node remembers, so that a late claim or stop does not bring one back.
 pub const TOMBSTONES_MAX: usize = 256;
 
-/// How many former boots of a machine a node remembers, so that a late hello of one is not heeded.
-pub const FORMER_BOOTS_MAX: usize = 8;
-
 /// The lease terms that nodes are held to.
 pub const TERMS: LeaseTerms = LeaseTerms::STANDARD;
 
@@ -43,8 +40,6 @@ pub const TERMS: LeaseTerms = LeaseTerms::STANDARD;
 pub struct Node {
     spec: Shared<NodeSpec>,
     boot: Uuid,
-    /// The boots before, oldest first: their hellos come too late.
-    former_boots: VecDeque<Uuid>,
     epoch: u64,
     session: u64,
     presence: Presence,
@@ -144,11 +139,6 @@ impl Node {
         self.session
     }
 
-    /// Whether a boot is the present one, or one before that is remembered.
-    pub fn knows_boot(&self, boot: Uuid) -> bool {
-        self.boot == boot || self.former_boots.contains(&boot)
-    }
-
     /// The machine's boot.
     pub const fn boot(&self) -> Uuid {
         self.boot
@@ -224,6 +214,7 @@ impl Behavior for Node {
             Message::Uncordon { ticket } => draft.uncordon(*ticket),
             Message::Drain { ticket } => draft.drain(*ticket),
             Message::Wake { .. } => draft.wake(),
+            Message::MayStay { instance } => draft.may_stay(*instance),
         }
         draft.end_drain();
         draft.speak(self);

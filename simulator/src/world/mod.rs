@@ -231,10 +231,7 @@ impl World {
             Parcel::Heard(machine, order) => self.answer(machine, order),
             Parcel::Envelope(envelope) if cx.is_void(&envelope) => cx.mark("void-message-dropped"),
             Parcel::Envelope(envelope) => match envelope.to {
-                Address::Actor(_) => {
-                    twins::excuse_former_boot(&envelope, &self.machines, &self.by_node, cx);
-                    self.control.deliver(&envelope, cx);
-                }
+                Address::Actor(_) => self.control.deliver(&envelope, cx),
                 Address::Agent(node) => {
                     for index in self.by_node.get(&node).into_iter().flatten() {
                         self.machines[*index].hear((*envelope).clone(), cx);

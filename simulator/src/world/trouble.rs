@@ -64,7 +64,7 @@ impl World {
                     self.machines[*machine].suffer(trouble, fault.id, until, cx);
                 }
                 if trouble == Machine::Twin {
-                    self.add_twins(&machines, until);
+                    self.add_twins(&machines);
                 }
             }
             Trouble::Clock(trouble) => {

@@ -230,6 +230,23 @@ fn moving_away_starts_the_replacement_first_and_elsewhere() {
 }
 
 #[test]
+fn what_was_to_move_and_has_no_other_place_stays_when_its_node_is_not_emptied_any_more() {
+    let mut stage = Stage::running(spec(2));
+    let (old, node) = (stage.slot(0), node("n0"));
+    stage.say(node, Message::MoveAway { instance: old, node });
+    let new = stage.places_asked()[0];
+    stage.pass(Span::seconds(2));
+    let asked = (node.into(), Body::Node(node::Message::MayStay { instance: old }));
+    assert!(stage.said.contains(&asked), "its node is asked whenever another place is: {:?}", stage.said);
+    stage.say(node, Message::Stay { instance: old, node });
+    assert!(!stage.job.instances.contains_key(&new), "nobody comes instead");
+    assert!(stage.job.instances[&old].live());
+    stage.say(node, Message::Stay { instance: old, node });
+    assert!(stage.recorded.is_empty(), "and is told twice for nothing");
+    assert_eq!(stage.job.deadline(), None, "nothing is owed to a job that is well");
+}
+
+#[test]
 fn an_exclusive_job_stops_first_and_keeps_its_slots() {
     let mut stage = Stage::running(JobSpec { exclusive: true, ..spec(2) });
     let (old, node) = (stage.slot(0), node("n0"));

@@ -87,16 +87,27 @@ fn an_agent_that_comes_back_is_adopted_with_what_it_sees() {
 }
 
 #[test]
-fn what_a_reboot_swept_away_has_vanished_and_does_not_run_again() {
+fn a_machine_that_was_rebooted_is_let_in_once_what_ran_on_it_was_given_up() {
+    let mut story = Story::with_running();
+    story.hello(SECOND_BOOT, 1, &[]);
+    assert_eq!((story.events.len(), story.orders().len()), (0, 0));
+    story.silent();
+    story.hello(SECOND_BOOT, 2, &[]);
+    assert_eq!((story.events.len(), story.orders().len()), (0, 0));
+    story.pass(5_000);
+    assert_eq!(story.released(), Some(Reason::NodeLost));
+    story.hello(SECOND_BOOT, 3, &[]);
+    assert!(matches!(story.orders()[0], Order::Welcome { epoch: 2, session: 2, boot: SECOND_BOOT, .. }));
+    assert_eq!(story.desired(), Some(vec![]));
+}
+
+#[test]
+fn what_an_agent_comes_back_without_has_vanished_and_does_not_run_again() {
     let mut story = Story::with_running();
     story.claim(instance(2), 100);
-    story.start(instance(2));
-    story.claim(instance(3), 100);
-    story.hello(SECOND_BOOT, 1, &[]);
+    story.hello(FIRST_BOOT, 30, &[]);
     assert_eq!(story.released(), Some(Reason::Vanished));
-    assert_eq!(story.desired(), Some(vec![(instance(3), Goal::Hold)]), "it was never started");
-    story.report(2, &[]);
-    assert_eq!(story.orders(), [&Order::ReportHeard { report: 2 }]);
+    assert_eq!(story.desired(), Some(vec![(instance(2), Goal::Hold)]), "it was never started");
 }
 
 #[test]
@@ -110,11 +121,30 @@ fn a_stop_waits_while_the_node_is_suspect() {
 }
 
 #[test]
-fn a_hello_of_a_boot_before_is_not_heeded() {
-    let mut story = Story::ready();
+fn a_late_hello_of_a_boot_that_is_over_changes_nothing_while_another_is_there() {
+    let mut story = Story::with_running();
+    story.silent();
+    story.pass(5_000);
     story.hello(SECOND_BOOT, 1, &[]);
-    story.claim(instance(1), 400);
-    story.start(instance(1));
-    story.hello(FIRST_BOOT, 99, &[]);
-    assert_eq!((story.events.len(), story.released()), (0, None));
+    story.claim(instance(2), 400);
+    story.start(instance(2));
+    for late in [FIRST_BOOT, Uuid::from_u128(3)] {
+        story.hello(late, 99, &[]);
+        assert_eq!((story.events.len(), story.said.len()), (0, 0));
+    }
+    story.hello(SECOND_BOOT, 30, &[(instance(2), running())]);
+    assert!(matches!(story.orders()[0], Order::Welcome { epoch: 2, session: 3, .. }));
+}
+
+#[test]
+fn a_late_hello_that_finds_the_node_lost_keeps_the_present_boot_out_no_longer_than_a_silence() {
+    let mut story = Story::with_running();
+    story.silent();
+    story.pass(5_000);
+    story.hello(SECOND_BOOT, 99, &[]);
+    assert!(matches!(story.orders()[0], Order::Welcome { epoch: 2, boot: SECOND_BOOT, .. }));
+    story.silent();
+    story.pass(5_000);
+    story.hello(FIRST_BOOT, 40, &[(instance(1), running())]);
+    assert!(matches!(story.orders()[0], Order::Welcome { epoch: 3, boot: FIRST_BOOT, .. }));
 }

@@ -60,6 +60,21 @@ fn a_drain_asks_jobs_to_move_until_nothing_is_left() {
 }
 
 #[test]
+fn what_has_no_other_place_may_stay_when_the_drain_was_called_off() {
+    let mut story = Story::with_running();
+    let stays = |story: &Story| story.to_job().iter().any(|told| matches!(told, job::Message::Stay { .. }));
+    story.command(Message::Drain { ticket: 1 });
+    story.tell(job().into(), Message::MayStay { instance: instance(1) });
+    assert!(!stays(&story), "not while it is drained");
+    story.command(Message::Uncordon { ticket: 2 });
+    story.tell(job().into(), Message::MayStay { instance: instance(1) });
+    assert!(stays(&story) && story.events.is_empty());
+    story.stop(instance(1));
+    story.tell(job().into(), Message::MayStay { instance: instance(1) });
+    assert!(!stays(&story), "not when it was told to stop");
+}
+
+#[test]
 fn an_empty_node_is_drained_at_once() {
     let mut story = Story::ready();
     story.command(Message::Drain { ticket: 1 });
