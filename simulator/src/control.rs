@@ -105,7 +105,6 @@ impl Control {
         match Store::open(&mut self.disk, self.settings.segment_bytes(&cx.plan), latest) {
             Ok(opened) => {
                 self.opened(cx);
-                Self::take_time(cx);
                 self.replay(opened, cx);
             }
             Err(trouble) => self.refused(&trouble, faulty, before.as_ref(), cx),
@@ -143,6 +142,8 @@ impl Control {
         for (signature, message) in cx.oracle.check_reopened(&known) {
             cx.violate(Invariant::AcknowledgedKept, signature, message);
         }
+        // As in the live host: when the log is read, so that no time is before what was recorded in its last entry.
+        Self::take_time(cx);
         let mut process = Process::new(opened.store, shards, epoch + 1);
         process.own_all(cx);
         process.check_fold(cx);

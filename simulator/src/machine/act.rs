@@ -2,7 +2,6 @@
 
 use super::Machine;
 use crate::process::{Process, Stops};
-use crate::verdict::Invariant;
 use crate::world::context::Context;
 use crate::world::random::key_of_message;
 use crate::world::tape::What;
@@ -38,9 +37,7 @@ impl Machine {
                     }
                 }
                 Output::RenewLease { until } => {
-                    if let Some(message) = cx.oracle.check_lease(self.index, self.node, self.when(until), cx.now()) {
-                        cx.violate(Invariant::Lease, "a lease outlasts what the control plane waits", message);
-                    }
+                    self.check_lease(until, cx);
                     self.granted_until = Some(until);
                     if !self.keeps_no_records(cx) {
                         self.renew(until, cx);

@@ -1,5 +1,5 @@
 //! What is checked of a machine: its agent heeds nothing of another boot, starts what is exclusive only while it has the
-//! lease, and gives what is to stop its grace.
+//! lease, which lasts no longer than the control plane waits, and gives what is to stop its grace.
 
 use super::Machine;
 use crate::process::Process;
@@ -7,7 +7,7 @@ use crate::verdict::Invariant;
 use crate::world::context::Context;
 use actors::agent::Input;
 use messages::agent::Order;
-use messages::time::Span;
+use messages::time::{Span, Timestamp};
 
 impl Machine {
     /// The agent is told an order. A welcome that answers a hello of another boot must not make it join.
@@ -27,6 +27,17 @@ impl Machine {
 
     fn leased(&self, cx: &Context) -> bool {
         self.granted_until.is_some_and(|until| until > self.shows(cx.now()))
+    }
+
+    /// The lease is renewed until then. Where that is over by the time it is heard, the clock may have changed its rate
+    /// since, and there is no telling when it was.
+    pub(super) fn check_lease(&self, until: Timestamp, cx: &mut Context) {
+        if until <= self.shows(cx.now()) {
+            return;
+        }
+        if let Some(message) = cx.oracle.check_lease(self.index, self.node, self.when(until), cx.now()) {
+            cx.violate(Invariant::Lease, "a lease outlasts what the control plane waits", message);
+        }
     }
 
     /// What is exclusive is started only while the lease holds.

@@ -106,6 +106,10 @@ impl Turns {
     }
 
     fn see_route(&mut self, record: &Record<route::Message, route::Event>, findings: &mut Vec<Finding>) {
+        // A route that begins to follow a job, again or for the first time, knows none of its tables.
+        if record.events.iter().any(|event| matches!(event, route::Event::Subscribed { .. })) {
+            self.tables.remove(&record.head.actor);
+        }
         let route::Message::Endpoints { job, .. } = &record.input else { return };
         for event in &record.events {
             let route::Event::TableChanged { version, .. } = event else { continue };
