@@ -336,6 +336,24 @@ mod switch {
         OldJobHeeded,
         /// A route asks its job once for endpoints.
         SubscribedOnce,
+        /// A sync that failed is tried once more, and believed when it succeeds.
+        SyncTriedAgain,
+        /// A welcome gives a lease, as the answer to a beat does, from when it comes.
+        WelcomeLeases,
+        /// A rollout that is resumed goes on from where it was held, with the time it had waited before.
+        ResumedAsItWas,
+        /// Desired state that was taken in in an older epoch passes for taken in.
+        ReconciledOfOldEpoch,
+        /// The scheduler keeps room for a claim that nobody ever saw.
+        ReservationHeldForever,
+        /// A welcome does not say which desired state is out of date.
+        WelcomeForgetsVersion,
+        /// A job is asked once to move an instance away.
+        MovingNotRepeated,
+        /// What is to stop holds no room any more.
+        StoppingHoldsNoRoom,
+        /// Whether a manifest fits is asked for all of its instances, also those that run already.
+        CheckCountsAll,
     }
 
     /// One more than the number of the planted bug; zero for none. Of the whole process: a test plants one.

@@ -218,8 +218,14 @@ impl Reconciler {
             self.lease.end();
         }
         self.lease.renew_session();
+        if crate::mutant!(WelcomeLeases) {
+            self.lease.beat(self.now);
+            self.lease.heard(self.now, lease, self.now);
+            self.outputs.push_back(Output::RenewLease { until: self.lease.until() });
+        }
         self.lease_length = lease;
-        (self.epoch, self.session, self.version) = (epoch, session, self.version.max(desired));
+        let outdated = if crate::mutant!(WelcomeForgetsVersion) { 0 } else { self.version.max(desired) };
+        (self.epoch, self.session, self.version) = (epoch, session, outdated);
         self.desired = None;
         self.report = None;
         self.link = Link::Joined { since: self.now, beat_at: self.now };

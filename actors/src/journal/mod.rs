@@ -224,6 +224,7 @@ impl<D: Disk> Journal<D> {
         }
         let file = self.file();
         let synced = if crate::mutant!(SyncForgotten) { Ok(()) } else { self.disk.sync(&file) };
+        let synced = if crate::mutant!(SyncTriedAgain) { synced.or_else(|_| self.disk.sync(&file)) } else { synced };
         if let Err(cause) = synced.or_else(|cause| if crate::mutant!(SyncFailureIgnored) { Ok(()) } else { Err(cause) })
         {
             self.poison = Some(cause.to_string());

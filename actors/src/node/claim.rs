@@ -73,7 +73,8 @@ impl Claim {
     /// What is owed because of it.
     pub(super) fn debts(&self) -> [&Debt; 3] {
         let observed = if crate::mutant!(ObservedNotRepeated) { &self.assigned } else { &self.observed };
-        [&self.assigned, observed, &self.moving]
+        let moving = if crate::mutant!(MovingNotRepeated) { &self.assigned } else { &self.moving };
+        [&self.assigned, observed, moving]
     }
 
     /// What its agent is told to do with it.

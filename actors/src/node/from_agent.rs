@@ -128,7 +128,8 @@ impl Draft<'_, Node> {
 
     /// The agent took in desired state.
     pub(super) fn reconciled(&mut self, epoch: u64, version: u64) {
-        if epoch == self.state.epoch && self.state.desired.settles(version) {
+        let present = epoch == self.state.epoch || crate::mutant!(ReconciledOfOldEpoch);
+        if present && self.state.desired.settles(version) {
             self.record(Event::Reconciled { version });
         }
     }

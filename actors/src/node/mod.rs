@@ -20,6 +20,7 @@ use crate::behavior::{Behavior, Draft, Turn};
 use crate::shared::Shared;
 use claim::Release;
 use debt::Debt;
+use messages::agent::Goal;
 use messages::id::{InstanceId, Kind, NodeId};
 use messages::node::{ClaimView, Event, LeaseTerms, Message, NodeSpec, NodeView, Standing};
 use messages::reason::Refusal;
@@ -156,7 +157,8 @@ impl Node {
 
     /// What its claims take.
     pub fn used(&self) -> Resources {
-        let needs = self.claims.values().map(|claim| claim.spec().workload.resources);
+        let holds = |claim: &&Shared<Claim>| claim.goal != Goal::Stop || !crate::mutant!(StoppingHoldsNoRoom);
+        let needs = self.claims.values().filter(holds).map(|claim| claim.spec().workload.resources);
         needs.fold(Resources::default(), |sum, need| sum.plus(&need))
     }
 

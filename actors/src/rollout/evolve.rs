@@ -47,7 +47,9 @@ pub(super) fn evolve(rollout: &mut Rollout, event: &Event, at: Timestamp) {
         Event::Held => rollout.standing = Standing::Held,
         Event::Resumed => {
             rollout.standing = Standing::Rolling;
-            wait(rollout, at);
+            if !crate::mutant!(ResumedAsItWas) {
+                wait(rollout, at);
+            }
         }
         Event::Settled => rollout.standing = Standing::Settled,
         Event::Reverted { .. } => {

@@ -229,7 +229,7 @@ impl Scheduler {
         {
             self.retry(from, turn);
         }
-        for instance in lapsed {
+        for instance in lapsed.into_iter().filter(|_| !crate::mutant!(ReservationHeldForever)) {
             turn.record(Event::Expired { instance });
         }
     }
@@ -322,7 +322,7 @@ impl Behavior for Scheduler {
 
     fn deadline(&self) -> Option<Timestamp> {
         let retry = self.retry.map(|(due, _)| due);
-        retry.into_iter().chain(self.cluster.next_lapse()).min()
+        retry.into_iter().chain(self.cluster.next_lapse().filter(|_| !crate::mutant!(ReservationHeldForever))).min()
     }
 
     fn wake(due: Timestamp) -> Message {
