@@ -43,6 +43,11 @@ impl Desired {
         }
     }
 
+    /// The plan is another from now on.
+    pub(super) const fn goes_on_with(&mut self, plan: &Plan) {
+        self.newest_wins &= plan.faults.is_empty();
+    }
+
     /// A command was answered.
     pub(super) fn answered(&mut self, request: &Request, done: bool, given: u64, now: u64) {
         if !done {

@@ -133,6 +133,13 @@ impl Oracle {
         }
     }
 
+    /// The world goes on with another plan, which has faults that were not known before.
+    pub fn goes_on_with(&mut self, plan: &Plan) {
+        self.desired.goes_on_with(plan);
+        self.turns.goes_on_with(plan);
+        self.serving.goes_on_with(plan);
+    }
+
     /// The fold of everything durable.
     pub const fn fold(&self) -> &Fold {
         &self.fold

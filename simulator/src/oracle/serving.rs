@@ -30,15 +30,21 @@ pub(super) struct Serving {
     routes: BTreeMap<JobId, BTreeSet<ActorId>>,
 }
 
+/// From when on, and how long after a change at the most, routes are told of it.
+fn told(plan: &Plan) -> (u64, u64) {
+    let beside = |trouble: &Trouble| matches!(trouble.name(), "partition" | "clog") || of_machine(trouble);
+    let beside = plan.faults.iter().all(|fault| beside(&fault.trouble));
+    if beside { (0, TOLD_MAX_US) } else { (plan.heal_at, HEALED_MAX_US) }
+}
+
 impl Serving {
     pub(super) fn new(plan: &Plan) -> Self {
-        let beside = |trouble: &Trouble| matches!(trouble.name(), "partition" | "clog") || of_machine(trouble);
-        let told = if plan.faults.iter().all(|fault| beside(&fault.trouble)) {
-            (0, TOLD_MAX_US)
-        } else {
-            (plan.heal_at, HEALED_MAX_US)
-        };
-        Self { told, due: BTreeSet::new(), by_instance: BTreeMap::new(), routes: BTreeMap::new() }
+        Self { told: told(plan), due: BTreeSet::new(), by_instance: BTreeMap::new(), routes: BTreeMap::new() }
+    }
+
+    /// The plan is another from now on.
+    pub(super) fn goes_on_with(&mut self, plan: &Plan) {
+        self.told = told(plan);
     }
 
     /// An entry was committed at `now`, and folded.

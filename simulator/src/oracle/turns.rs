@@ -50,6 +50,11 @@ impl Turns {
         Self { faultless: plan.faults.is_empty(), ..Self::default() }
     }
 
+    /// The plan is another from now on.
+    pub(super) const fn goes_on_with(&mut self, plan: &Plan) {
+        self.faultless &= plan.faults.is_empty();
+    }
+
     /// An entry was committed, and folded.
     pub(super) fn see(&mut self, entry: &Entry, fold: &Fold, findings: &mut Vec<Finding>) {
         findings.extend(self.see_cause(entry.head()));

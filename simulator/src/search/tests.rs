@@ -53,6 +53,18 @@ fn every_strategy_finds_a_world_without_time_and_its_plan_fails_from_the_beginni
 }
 
 #[test]
+fn a_world_that_goes_on_with_a_fault_is_judged_as_one_that_always_had_it() {
+    let mut runs = 0;
+    explore(&scenario_of("hostile"), Strategy::Perturb, 7_000_003, &mut Features::default(), &mut |ran| {
+        let confirmed = ran.verdict.passed() || confirmed(ran.plan, ran.verdict).is_some();
+        assert!(confirmed, "{:?} fails, and does not from its beginning", ran.plan.faults);
+        runs += 1;
+        true
+    });
+    assert!(runs > 100, "{runs} runs are too few");
+}
+
+#[test]
 fn a_branch_runs_as_its_plan_does_from_the_beginning() {
     let scenario = scenario_of("exclusive");
     let (mut same, mut all) = (0, 0);

@@ -83,6 +83,7 @@ impl World {
         if let Some(rekey) = plan.rekeys.last() {
             self.cx.random = self.cx.random.rekeyed(rekey.seed);
         }
+        self.cx.oracle.goes_on_with(&plan);
         self.cx.plan = plan;
         Self::arrange_faults(&mut self.cx, known);
     }
