@@ -202,15 +202,28 @@ pub(super) fn subscribe(draft: &mut Draft<'_, Job>, route: RouteId) -> Reason {
     Reason::Declared
 }
 
+/// A route says that it leads elsewhere. That may be late, from before it came back. So one that had taken in its
+/// endpoints is told them once more: if it has gone indeed, it says so again.
 pub(super) fn unsubscribe(draft: &mut Draft<'_, Job>, route: RouteId) -> Reason {
-    if draft.state.subscribers.contains_key(&route) {
-        draft.record(Event::Unsubscribed { route });
+    match draft.state.subscribers.get(&route).map(|known| known.noted) {
+        Some(Some(_)) => {
+            draft.record(Event::Subscribed { route });
+            send_endpoints(draft, route);
+        }
+        Some(None) => draft.record(Event::Unsubscribed { route }),
+        None => {}
     }
     Reason::Declared
 }
 
 pub(super) fn endpoints_noted(draft: &mut Draft<'_, Job>, route: RouteId, version: u64) -> Reason {
     let version = version.min(draft.state.endpoints_version);
+    if !draft.state.subscribers.contains_key(&route) {
+        // What it said when it left before came after what it said when it came back.
+        draft.record(Event::Subscribed { route });
+        send_endpoints(draft, route);
+        return Reason::Declared;
+    }
     if draft.state.subscribers.get(&route).is_some_and(|known| known.noted < Some(version)) {
         draft.record(Event::EndpointsNoted { route, version });
     }

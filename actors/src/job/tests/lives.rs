@@ -213,6 +213,22 @@ fn a_route_that_does_not_answer_holds_a_stop_up_for_a_second_and_is_told_again()
 }
 
 #[test]
+fn a_route_that_left_and_came_back_is_not_forgotten_for_a_late_word() {
+    let mut stage = Stage::running(spec(1));
+    let route = RouteId::named("shop", "a");
+    let version = stage.job.endpoints_version;
+    let follows = |stage: &Stage| stage.job.subscribers.contains_key(&route);
+    stage.say(route, Message::Subscribe { route });
+    stage.say(route, Message::EndpointsNoted { route, version });
+    stage.say(route, Message::Unsubscribe { route });
+    assert!(follows(&stage) && stage.endpoints_told().len() == 1, "it is told once more, and would say so again");
+    stage.say(route, Message::Unsubscribe { route });
+    assert!(!follows(&stage), "as it does here");
+    stage.say(route, Message::EndpointsNoted { route, version });
+    assert!(follows(&stage) && stage.endpoints_told().len() == 1, "who takes in endpoints follows");
+}
+
+#[test]
 fn moving_away_starts_the_replacement_first_and_elsewhere() {
     let mut stage = Stage::running(spec(2));
     let (old, node) = (stage.slot(0), node("n0"));
