@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 use tests::{System, orrery, root};
 
 /// A golden log may be so long, in bytes; sessions are kept short rather than compressed.
@@ -83,5 +84,10 @@ fn a_session_with_a_bad_revision_is_recorded() {
 #[test]
 #[ignore = "writes the golden logs of this release"]
 fn a_session_with_a_drain_is_recorded() {
-    record("drain", System::drain);
+    record("drain", |system| {
+        system.drain();
+        // So that something is left of what the guide to logs changes ten seconds in.
+        std::thread::sleep(Duration::from_secs(15));
+        system.kill_one();
+    });
 }
