@@ -67,6 +67,8 @@ pub struct Machine {
     lease_until: Option<Timestamp>,
     /// Until when the last answered beat gave a lease, whether or not that was written down.
     granted_until: Option<Timestamp>,
+    /// The epoch of the node in which it was granted.
+    granted_in: u64,
     watchdog_at: u64,
     ills: Ills,
 }
@@ -100,6 +102,7 @@ impl Machine {
             processes: BTreeMap::new(),
             lease_until: None,
             granted_until: None,
+            granted_in: 0,
             watchdog_at: u64::MAX,
             ills: Ills::default(),
         }

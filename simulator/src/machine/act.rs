@@ -39,6 +39,7 @@ impl Machine {
                 Output::RenewLease { until } => {
                     self.check_lease(until, cx);
                     self.granted_until = Some(until);
+                    self.granted_in = self.epoch();
                     if !self.keeps_no_records(cx) {
                         self.renew(until, cx);
                     }

@@ -48,10 +48,17 @@ impl Machine {
         }
     }
 
-    /// What is told to stop for the first time gets its grace, unless the lease is over.
+    /// The epoch that the agent has joined; 0 before it has.
+    pub(super) fn epoch(&self) -> u64 {
+        self.agent.as_ref().map_or(0, |agent| agent.reconciler.session().0)
+    }
+
+    /// What is told to stop for the first time gets its grace, unless the lease is over: because its time has come, or
+    /// because the node was given up and let in again in another epoch, which a clock that was set can bring about sooner.
     pub(super) fn check_grace(&self, process: &Process, grace: Span, cx: &mut Context) {
         let own = process.assignment.workload.stop_grace;
-        let doomed = process.assignment.exclusive && !self.leased(cx);
+        let given_up = self.granted_in != self.epoch();
+        let doomed = process.assignment.exclusive && (given_up || !self.leased(cx));
         if grace < own && !doomed && !process.is_told_to_stop() {
             let message = format!("{} gets {grace} of {own}", process.assignment.label);
             cx.violate(Invariant::Grace, "an instance is stopped without its grace", message);
