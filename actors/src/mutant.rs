@@ -62,8 +62,6 @@ mod switch {
         ReleasedBeforeEnded,
         /// The agent is told to run what only holds room.
         StartWithoutGoalRun,
-        /// The node lets an instance run again that a machine came back without.
-        VanishedRunsAgain,
         /// A hello makes the node forget its claims.
         HelloForgetsClaims,
         /// A policy is taken in without being validated.

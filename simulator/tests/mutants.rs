@@ -72,7 +72,6 @@ mutants! {
     mutant_tombstone_forgotten: TombstoneForgotten in "everything",
     mutant_released_before_ended: ReleasedBeforeEnded in "exclusive",
     mutant_start_without_goal_run: StartWithoutGoalRun in "operators",
-    mutant_vanished_runs_again: VanishedRunsAgain in "crashing-nodes",
     mutant_hello_forgets_claims: HelloForgetsClaims in "crashing-nodes",
     mutant_policy_not_validated: PolicyNotValidated in "tight",
     mutant_forbid_error_skipped: ForbidErrorSkipped in "tight",

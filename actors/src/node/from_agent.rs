@@ -36,9 +36,7 @@ impl Draft<'_, Node> {
         let (epoch, session) = (state.epoch + u64::from(anew), state.session + 1);
         self.record(Event::Welcomed { spec: spec.clone(), boot, sent_at, epoch, session });
         self.take_in(seen);
-        if !crate::mutant!(VanishedRunsAgain) {
-            self.miss(seen);
-        }
+        self.miss(seen);
         self.shed();
         self.say_welcome();
     }
