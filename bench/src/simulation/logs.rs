@@ -25,7 +25,7 @@ const PART: Day = Day {
 
 /// Measures what is done with logs.
 pub fn measure(setting: &Setting, rows: &mut Vec<Row>) -> Result<(), Fault> {
-    let verified = history::verified(setting, setting.count(1, 10) as u64)?;
+    let verified = history::verified(setting, &history::reduced(setting).frames())?;
     rows.push(least("simulation.verify", verified, "events/s", 1e6, 3e6).note("on both cores, reading included"));
 
     // Where it must be quick, fewer nodes, counted as often as they are in ten thousand.
@@ -39,7 +39,7 @@ pub fn measure(setting: &Setting, rows: &mut Vec<Row>) -> Result<(), Fault> {
         ..PART
     };
     let tried = setting.count(4, 2) as u64;
-    let took = history::some_whatifs(&day, tried)?;
+    let took = history::some_whatifs(&day.frames(), tried)?;
     let whole = took * few as f64 * HOURS * WHATIFS as f64 / tried as f64;
     let note = format!("from {tried} over an hour of {} nodes, on both cores", day.nodes);
     rows.push(most("simulation.whatifs", whole, "s / 48", 600.0, 120.0).note(note));
