@@ -30,7 +30,7 @@ pub(super) fn backdrop(report: &Report) -> String {
          preserveAspectRatio=\"none\">",
     );
     for (from, to) in
-        together(report.faults.iter().chain(&report.down).map(|span| (x(span.from, end), x(span.to, end))))
+        together(report.drawn.faults.iter().chain(&report.drawn.down).map(|span| (x(span.from, end), x(span.to, end))))
     {
         let width = (to - from).max(1);
         put(&mut out, &format!("<rect class=\"b\" x=\"{from}\" y=\"0\" width=\"{width}\" height=\"100\"/>"));

@@ -85,7 +85,7 @@ impl Counts {
 impl Occasion {
     /// How often it came, and what it is called.
     fn of(self, report: &Report) -> (u64, &'static str) {
-        let Report { counts, plan, verdict, .. } = report;
+        let (Report { plan, verdict, .. }, counts) = (report, &report.drawn.counts);
         let settled = 1 + u64::from(plan.settled_at < plan.end_at);
         match self {
             Self::Event => (verdict.events, "events"),

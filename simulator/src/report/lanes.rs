@@ -76,11 +76,11 @@ fn tick(at: u64) -> String {
 pub(super) fn lanes(report: &Report) -> String {
     let end = report.end();
     let mut out = String::new();
-    if !report.down.is_empty() {
-        let bars: String = report.down.iter().map(|down| bar(down, "bar down", false, end)).collect();
+    if !report.drawn.down.is_empty() {
+        let bars: String = report.drawn.down.iter().map(|down| bar(down, "bar down", false, end)).collect();
         put(&mut out, &lane("control plane", &bars));
     }
-    let (lanes, left_out) = packed(&report.faults, end);
+    let (lanes, left_out) = packed(&report.drawn.faults, end);
     for (index, spans) in lanes.iter().enumerate() {
         let bars = spans.iter().map(|span| {
             let cut = label_end(span, end) > end;

@@ -34,6 +34,12 @@ pub struct Report {
     pub plan: Arc<Plan>,
     /// What came of it.
     pub verdict: Verdict,
+    drawn: Drawn,
+}
+
+/// What was seen while it ran.
+#[derive(Clone, Debug)]
+struct Drawn {
     /// What went wrong, and from when to when it truly did.
     faults: Vec<Span>,
     /// When the control plane's process did not run.
@@ -77,42 +83,31 @@ struct Watcher {
     plan: Arc<Plan>,
     seen: usize,
     begun: BTreeMap<usize, (u64, Vec<usize>)>,
-    faults: Vec<Span>,
     died: Option<u64>,
-    down: Vec<Span>,
-    samples: Samples,
-    delays: Delays,
-    counts: Counts,
-    moments: Vec<Moment>,
-    left_out: u64,
-    names: Names,
     now: u64,
+    drawn: Drawn,
 }
 
 impl Watcher {
     fn new(plan: Arc<Plan>) -> Self {
-        Self {
-            samples: Samples::new(&plan),
-            seen: 0,
-            begun: BTreeMap::new(),
+        let drawn = Drawn {
             faults: Vec::new(),
-            died: None,
             down: Vec::new(),
+            samples: Samples::new(&plan),
             delays: Delays::default(),
             counts: Counts::default(),
             moments: Vec::new(),
             left_out: 0,
             names: Names::default(),
-            now: 0,
-            plan,
-        }
+        };
+        Self { plan, seen: 0, begun: BTreeMap::new(), died: None, now: 0, drawn }
     }
 
     fn see(&mut self, world: &mut World) {
         self.now = world.now();
         let records = world.records();
         for record in &records[self.seen..] {
-            self.samples.see(record, world.fold());
+            self.drawn.samples.see(record, world.fold());
             self.note(record);
         }
         self.seen = records.len();
@@ -120,12 +115,12 @@ impl Watcher {
             world.record();
             self.seen = 0;
         }
-        self.samples.pass(world);
+        self.drawn.samples.pass(world);
     }
 
     fn note(&mut self, record: &Record) {
-        self.counts.see(record);
-        self.delays.see(record);
+        self.drawn.counts.see(record);
+        self.drawn.delays.see(record);
         match &record.what {
             What::Begins { fault, machines } => drop(self.begun.insert(*fault, (record.at, machines.clone()))),
             What::Ends(fault) => self.over(*fault, record.at),
@@ -134,10 +129,10 @@ impl Watcher {
             _ => {}
         }
         let moment = moments::of(record, &self.plan);
-        if self.moments.len() < moments::MOMENTS_MAX {
-            self.moments.extend(moment);
+        if self.drawn.moments.len() < moments::MOMENTS_MAX {
+            self.drawn.moments.extend(moment);
         } else {
-            self.left_out += u64::from(moment.is_some());
+            self.drawn.left_out += u64::from(moment.is_some());
         }
     }
 
@@ -147,19 +142,19 @@ impl Watcher {
         let named = machines.iter().filter_map(|machine| self.plan.machines.get(*machine));
         let named: Vec<&str> = named.map(|machine| machine.spec.name.as_str()).collect();
         let whom = if named.len() > 6 { format!("{} machines", named.len()) } else { named.join(", ") };
-        self.faults.push(Span { name, whom, from, to });
+        self.drawn.faults.push(Span { name, whom, from, to });
     }
 
     fn back(&mut self, to: u64) {
         if let Some(from) = self.died.take() {
-            self.down.push(Span { name: "down".into(), whom: "control plane".into(), from, to });
+            self.drawn.down.push(Span { name: "down".into(), whom: "control plane".into(), from, to });
         }
     }
 
     /// The last moment.
     fn end(&mut self, world: &World) {
-        self.samples.close(world);
-        self.names = Names::of(world);
+        self.drawn.samples.close(world);
+        self.drawn.names = Names::of(world);
     }
 
     fn report(mut self, verdict: Verdict) -> Report {
@@ -167,20 +162,9 @@ impl Watcher {
             self.over(fault, self.now);
         }
         self.back(self.now);
-        self.faults.sort_by(|one, other| (one.from, one.to, &one.name).cmp(&(other.from, other.to, &other.name)));
-        moments::add_violations(&mut self.moments, &verdict);
-        Report {
-            plan: self.plan,
-            verdict,
-            faults: self.faults,
-            down: self.down,
-            samples: self.samples,
-            delays: self.delays,
-            counts: self.counts,
-            moments: self.moments,
-            left_out: self.left_out,
-            names: self.names,
-        }
+        self.drawn.faults.sort_by(|one, other| (one.from, one.to, &one.name).cmp(&(other.from, other.to, &other.name)));
+        moments::add_violations(&mut self.drawn.moments, &verdict);
+        Report { plan: self.plan, verdict, drawn: self.drawn }
     }
 }
 

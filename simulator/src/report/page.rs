@@ -65,7 +65,7 @@ fn head(report: &Report, told: &Told, title: &str) -> String {
         ("events", grouped(verdict.events)),
         ("entries", grouped(verdict.statistics.entries)),
         ("starts", grouped(verdict.statistics.starts)),
-        ("faults that began", grouped(report.faults.len() as u64)),
+        ("faults that began", grouped(report.drawn.faults.len() as u64)),
         ("commands answered", grouped(verdict.statistics.answers)),
     ] {
         put(&mut out, &fact(name, value));
@@ -84,7 +84,7 @@ fn head(report: &Report, told: &Told, title: &str) -> String {
                 escaped(&violation.signature),
                 violation.invariant.name(),
                 time(violation.at),
-                escaped(&report.names.said(&violation.message))
+                escaped(&report.drawn.names.said(&violation.message))
             ),
         );
     }
@@ -113,8 +113,8 @@ fn over_time(report: &Report) -> String {
          </span><span><i style=\"background:var(--amber)\"></i>suspect</span><span><i style=\"background:var(--red)\">\
          </i>given up</span><span><i style=\"background:var(--soft)\"></i>kept free</span></div>\n",
     );
-    for (row, name) in report.samples.row_names.iter().enumerate() {
-        put(&mut out, &in_row(&escaped(name), &charts::machines(&report.samples.fill, row, end)));
+    for (row, name) in report.drawn.samples.row_names.iter().enumerate() {
+        put(&mut out, &in_row(&escaped(name), &charts::machines(&report.drawn.samples.fill, row, end)));
     }
     put(
         &mut out,
@@ -124,9 +124,9 @@ fn over_time(report: &Report) -> String {
          height:2px\"></i>runs</span></div>\n",
     );
     for dimension in Dimension::ALL {
-        let of = |pick: fn(&super::sample::Fill) -> u64| report.samples.fill.iter().map(pick).max().unwrap_or(0);
-        let used = report.samples.fill.iter().map(|fill| fill.claimed.get(dimension)).max().unwrap_or(0);
-        let most = report.samples.fill.iter().map(|fill| fill.capacity.get(dimension)).max().unwrap_or(0);
+        let of = |pick: fn(&super::sample::Fill) -> u64| report.drawn.samples.fill.iter().map(pick).max().unwrap_or(0);
+        let used = report.drawn.samples.fill.iter().map(|fill| fill.claimed.get(dimension)).max().unwrap_or(0);
+        let most = report.drawn.samples.fill.iter().map(|fill| fill.capacity.get(dimension)).max().unwrap_or(0);
         if used == 0 || of(|fill| fill.at) == 0 {
             continue;
         }
@@ -136,7 +136,7 @@ fn over_time(report: &Report) -> String {
             dimension.amount(used),
             dimension.amount(most)
         );
-        put(&mut out, &in_row(&label, &charts::fill(&report.samples.fill, dimension, end)));
+        put(&mut out, &in_row(&label, &charts::fill(&report.drawn.samples.fill, dimension, end)));
     }
     out
 }
@@ -155,7 +155,7 @@ fn lacked(job: &Job) -> u64 {
 }
 
 fn jobs(report: &Report) -> String {
-    let mut jobs: Vec<&Job> = report.samples.jobs.values().collect();
+    let mut jobs: Vec<&Job> = report.drawn.samples.jobs.values().collect();
     if jobs.is_empty() {
         return String::new();
     }
@@ -164,7 +164,7 @@ fn jobs(report: &Report) -> String {
         "<h2>Jobs <small>healthy instances against wanted, as the control plane sees them; what is lacking is red</small>\
          </h2>\n",
     );
-    let together = (jobs.len() > 1).then_some(&report.samples.all);
+    let together = (jobs.len() > 1).then_some(&report.drawn.samples.all);
     for job in together.into_iter().chain(jobs.iter().copied().take(JOBS_MAX)) {
         let most = job.points.iter().map(|point| point.1).max().unwrap_or(0);
         let last = job.points.last().map_or((0, 0), |point| (point.2, point.1));
@@ -181,7 +181,7 @@ fn jobs(report: &Report) -> String {
 }
 
 fn delays(report: &Report) -> String {
-    let (delays, waits) = (&report.delays, report.delays.healthy());
+    let (delays, waits) = (&report.drawn.delays, report.drawn.delays.healthy());
     let mut out = format!(
         "<h2>Decisions <small>how long from being wanted, of {} instances</small></h2>\n",
         grouped(delays.wanted() as u64)
@@ -244,10 +244,10 @@ fn checks(report: &Report, told: &Told) -> String {
 }
 
 fn moments(report: &Report) -> String {
-    let left_out = if report.left_out > 0 {
+    let left_out = if report.drawn.left_out > 0 {
         format!(
             "; {} later ones are left out: narrow the run, or use <code>orrery sim step</code>",
-            grouped(report.left_out)
+            grouped(report.drawn.left_out)
         )
     } else {
         String::new()
@@ -256,16 +256,16 @@ fn moments(report: &Report) -> String {
         "<h2>Moments <small>{}{left_out}</small></h2>\n<p><input id=\"filter\" placeholder=\"words that must be there\" \
          size=\"40\" aria-label=\"filter\"></p>\n<div class=\"scroll\"><table id=\"moments\">\
          <tr><th class=n>time<th>kind<th>who<th>what</tr>\n",
-        grouped(report.moments.len() as u64)
+        grouped(report.drawn.moments.len() as u64)
     );
     let mut violations = 0;
-    for moment in &report.moments {
+    for moment in &report.drawn.moments {
         let Moment { at, kind, who, what } = moment;
         let id = if *kind == "violation" { format!(" id=\"violation-{violations}\"") } else { String::new() };
         violations += usize::from(*kind == "violation");
-        let what = if *kind == "violation" { report.names.said(what) } else { what.clone() };
+        let what = if *kind == "violation" { report.drawn.names.said(what) } else { what.clone() };
         let who = match who {
-            Who::Actor(actor) => report.names.actor(*actor),
+            Who::Actor(actor) => report.drawn.names.actor(*actor),
             Who::Named(name) => name.clone(),
         };
         put(
