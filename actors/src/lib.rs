@@ -13,7 +13,6 @@ pub mod mutant;
 pub mod ports;
 pub mod retry;
 pub mod shard;
-pub mod shared;
 pub mod steady;
 
 pub mod agent;

@@ -314,7 +314,7 @@ impl World {
             realm: "shop".into(),
             revision: 1,
             exclusive: true,
-            workload: Workload { resources, ..Workload::default() },
+            workload: Workload { resources, ..Workload::default() }.into(),
         };
         self.tell(job().into(), &Message::Claim { claim });
     }

@@ -149,7 +149,7 @@ impl NodeLife {
                 realm: REALM.into(),
                 revision: 1,
                 exclusive: false,
-                workload: workload(),
+                workload: workload().into(),
             };
             told.push(self.tell(ticket, scheduler.into(), node::Message::Claim { claim }));
             told.push(self.tell(ticket + 1, Self::job().into(), node::Message::Start { instance }));

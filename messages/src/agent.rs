@@ -5,6 +5,7 @@
 use crate::id::{InstanceId, JobId};
 use crate::manifest::Workload;
 use crate::reason::Reason;
+use crate::shared::Shared;
 use crate::time::{Span, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -79,7 +80,7 @@ pub struct Assignment {
     /// What to do with it.
     pub goal: Goal,
     /// What it runs.
-    pub workload: Workload,
+    pub workload: Shared<Workload>,
 }
 
 /// What an agent should do with an instance.

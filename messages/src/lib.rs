@@ -20,6 +20,7 @@ pub mod resources;
 pub mod rollout;
 pub mod route;
 pub mod scheduler;
+pub mod shared;
 pub mod subject;
 pub mod time;
 pub mod upcast;

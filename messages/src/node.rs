@@ -5,6 +5,7 @@ use crate::id::{InstanceId, JobId};
 use crate::manifest::Workload;
 use crate::reason::Reason;
 use crate::resources::Resources;
+use crate::shared::Shared;
 use crate::time::{Span, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -45,7 +46,7 @@ pub struct ClaimSpec {
     /// Whether it must never run twice.
     pub exclusive: bool,
     /// What it runs and needs.
-    pub workload: Workload,
+    pub workload: Shared<Workload>,
 }
 
 /// A message to a node. Grows only at the end.

@@ -5,6 +5,7 @@ use crate::manifest::{JobSpec, Place, Workload};
 use crate::node::NodeView;
 use crate::reason::Reason;
 use crate::resources::Resources;
+use crate::shared::Shared;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +39,7 @@ pub enum Message {
         /// Whether it must never run twice.
         exclusive: bool,
         /// What an instance runs and needs.
-        workload: Workload,
+        workload: Shared<Workload>,
         /// Where it may and should be.
         place: Place,
         /// The instances.
@@ -177,7 +178,7 @@ pub enum Event {
         /// Whether it must never run twice.
         exclusive: bool,
         /// What an instance runs and needs.
-        workload: Workload,
+        workload: Shared<Workload>,
         /// Where it may and should be.
         place: Place,
     },

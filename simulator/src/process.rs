@@ -152,7 +152,7 @@ impl Process {
     }
 
     /// Whether its health is checked, and it runs long enough for that.
-    pub const fn is_checked(&self) -> bool {
+    pub fn is_checked(&self) -> bool {
         self.runs() && self.started && self.assignment.workload.health.is_some()
     }
 

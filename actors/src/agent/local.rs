@@ -32,7 +32,7 @@ pub(super) struct Stopping {
 
 impl Local {
     /// It is about to be started.
-    pub(super) const fn starting(assignment: &Assignment) -> Self {
+    pub(super) fn starting(assignment: &Assignment) -> Self {
         Self {
             exclusive: assignment.exclusive,
             stop_grace: assignment.workload.stop_grace,

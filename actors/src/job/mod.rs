@@ -25,12 +25,12 @@ mod tests;
 pub use state::{Dismissal, Engagement, Instance, Past, Phase, Slot, Subscriber, Waiting};
 
 use crate::behavior::{Behavior, Draft, Turn};
-use crate::shared::Shared;
 use messages::id::{InstanceId, Kind, RolloutId, RouteId};
 use messages::job::{Event, Message};
 use messages::manifest::{JobSpec, Workload};
 use messages::policy::Change;
 use messages::reason::{Reason, Refusal};
+use messages::shared::Shared;
 use messages::time::{Span, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};

@@ -88,7 +88,7 @@ pub(super) fn place(draft: &mut Draft<'_, Job>, wanted: &[InstanceId]) {
             realm: spec.realm.clone(),
             name: spec.name.clone(),
             exclusive: spec.exclusive,
-            workload: (**state.workloads.get(&revision)?).clone(),
+            workload: state.workloads.get(&revision)?.clone(),
             place: spec.place.clone(),
             asks,
         })

@@ -1,11 +1,11 @@
 //! What a node holds for an instance, and what it still has to say of one that is gone.
 
 use super::debt::Debt;
-use crate::shared::Shared;
 use messages::agent::{Assignment, Ended, Goal, Observation};
 use messages::id::JobId;
 use messages::node::ClaimSpec;
 use messages::reason::Reason;
+use messages::shared::Shared;
 use messages::time::Timestamp;
 use serde::{Deserialize, Serialize};
 

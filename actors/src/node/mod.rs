@@ -17,7 +17,6 @@ mod tests;
 pub use claim::Claim;
 
 use crate::behavior::{Behavior, Draft, Turn};
-use crate::shared::Shared;
 use claim::Release;
 use debt::Debt;
 use messages::agent::Goal;
@@ -25,6 +24,7 @@ use messages::id::{InstanceId, Kind, NodeId};
 use messages::node::{ClaimView, Event, LeaseTerms, Message, NodeSpec, NodeView, Standing};
 use messages::reason::Refusal;
 use messages::resources::Resources;
+use messages::shared::Shared;
 use messages::time::{Span, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};

@@ -33,12 +33,13 @@ pub fn check(state: &Scheduler, jobs: &[JobSpec]) -> Result<(), Refusal> {
 
 fn fits(view: &mut ClusterView<'_>, spec: &JobSpec, open: bool) -> Result<(), Refusal> {
     let job = JobId::named(&spec.realm, &spec.name);
+    let workload = spec.workload.clone().into();
     let want = Want {
         job,
         realm: &spec.realm,
         name: &spec.name,
         exclusive: spec.exclusive,
-        workload: &spec.workload,
+        workload: &workload,
         place: &spec.place,
     };
     let survey = Survey::new(view, want);

@@ -11,6 +11,7 @@ use messages::manifest::{Affinity, Level, Place, Tag, Workload};
 use messages::node::Standing;
 use messages::reason::Reason;
 use messages::resources::Dimension;
+use messages::shared::Shared;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
@@ -26,7 +27,7 @@ pub struct Want<'a> {
     /// Whether it must never run twice.
     pub exclusive: bool,
     /// What an instance runs and needs.
-    pub workload: &'a Workload,
+    pub workload: &'a Shared<Workload>,
     /// Where it may and should be.
     pub place: &'a Place,
 }

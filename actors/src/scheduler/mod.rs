@@ -32,6 +32,7 @@ use messages::node::{self, ClaimSpec, NodeView};
 use messages::policy::{self, Mode};
 use messages::reason::{Reason, Refusal};
 use messages::scheduler::{Ask, Decision, Event, Message, Unplaceable};
+use messages::shared::Shared;
 use messages::time::{Span, Timestamp};
 use messages::{envelope::Address, job};
 use serde::{Deserialize, Serialize};
@@ -64,7 +65,7 @@ struct Known {
     name: String,
     exclusive: bool,
     place: Place,
-    workloads: BTreeMap<u32, Workload>,
+    workloads: BTreeMap<u32, Shared<Workload>>,
 }
 
 /// An instance that fits nowhere yet.

@@ -190,7 +190,7 @@ fn classes_agree(state: &Scheduler, jobs: &[JobSpec]) {
         let job = JobId::named(&spec.realm, &spec.name);
         let (realm, name) = (&*spec.realm, &*spec.name);
         let place = messages::manifest::Place { per_node_max: spec.place.per_node_max, ..Default::default() };
-        let (workload, exclusive) = (&spec.workload, spec.exclusive);
+        let (workload, exclusive) = (&spec.workload.clone().into(), spec.exclusive);
         let want = filter::Want { job, realm, name, exclusive, workload, place: &place };
         let mut view = ClusterView::new(state);
         let refused = some.iter().map(|node| RefusedBy { node: *node, version: u64::MAX, because: Reason::NoCpu });

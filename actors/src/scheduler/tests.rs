@@ -181,7 +181,7 @@ pub(super) fn place(job: &JobSpec, slots: std::ops::Range<u32>) -> Message {
         realm: job.realm.clone(),
         name: job.name.clone(),
         exclusive: job.exclusive,
-        workload: job.workload.clone(),
+        workload: job.workload.clone().into(),
         place: job.place.clone(),
         asks: slots.map(ask).collect(),
     }

@@ -7,6 +7,7 @@ use messages::node::{NodeSpec, NodeView, Standing};
 use messages::policy::Mode;
 use messages::resources::Resources;
 use messages::scheduler::{Ask, Event};
+use messages::shared::Shared;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -44,7 +45,7 @@ pub(super) struct Needs {
     pub(super) name: String,
     pub(super) exclusive: bool,
     pub(super) place: Place,
-    pub(super) workloads: BTreeMap<u32, Workload>,
+    pub(super) workloads: BTreeMap<u32, Shared<Workload>>,
 }
 
 /// The rules of a realm for placements.

@@ -41,7 +41,7 @@ pub(super) fn shared(number: u64, goal: Goal) -> Assignment {
         revision: 1,
         exclusive: false,
         goal,
-        workload: Workload { stop_grace: GRACE, health: Some(check()), ..Workload::default() },
+        workload: Workload { stop_grace: GRACE, health: Some(check()), ..Workload::default() }.into(),
     }
 }
 

@@ -65,7 +65,7 @@ pub(super) fn claim_of(instance: InstanceId, cpu_milli: u64) -> ClaimSpec {
         realm: "shop".into(),
         revision: 1,
         exclusive: true,
-        workload: Workload { resources, ..Workload::default() },
+        workload: Workload { resources, ..Workload::default() }.into(),
     }
 }
 

@@ -1,7 +1,7 @@
-//! A part of a state that copies of the state have in common until one of them changes it.
+//! A part of a state, or of what is said, that copies have in common until one of them changes it.
 //!
-//! A turn begins with a copy of its actor's state ([`crate::behavior::Draft`]), of which it mostly changes very little.
-//! In bytes it is the part itself.
+//! A turn begins with a copy of its actor's state, of which it mostly changes very little; and what a job runs is said
+//! again and again. In bytes it is the part itself.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -66,7 +66,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Shared<T> {
 #[cfg(test)]
 mod tests {
     use super::Shared;
-    use messages::codec;
+    use crate::codec;
 
     #[test]
     fn a_copy_that_is_written_to_leaves_the_other_as_it_was() {
