@@ -102,16 +102,22 @@ impl Control {
         let latest = self.settings.is_from_latest(self.generation.is_multiple_of(2));
         let before = self.is_damaged().then(|| self.disk.clone());
         let faulty = self.disk.is_faulty();
-        match Store::open(&mut self.disk, self.settings.segment_bytes(&cx.plan), latest) {
-            Ok(opened) => {
+        let opened = Store::open(&mut self.disk, self.settings.segment_bytes(&cx.plan), latest);
+        let read = opened.and_then(|mut opened| {
+            let mut frames = Vec::new();
+            opened.frames(|frame| frames.push(frame.to_vec()))?;
+            Ok((opened, frames))
+        });
+        match read {
+            Ok((opened, frames)) => {
                 self.opened(cx);
-                self.replay(opened, cx);
+                self.replay(opened, &frames, cx);
             }
             Err(trouble) => self.refused(&trouble, faulty, before.as_ref(), cx),
         }
     }
 
-    fn replay(&mut self, opened: Opened, cx: &mut Context) {
+    fn replay(&mut self, opened: Opened, frames: &[Vec<u8>], cx: &mut Context) {
         if opened.torn {
             cx.mark("torn-tail-cut");
         }
@@ -122,7 +128,7 @@ impl Control {
             cx.mark("opened-from-snapshot");
             epoch = restore(base, &mut shards, &mut known, cx);
         }
-        for bytes in &opened.frames {
+        for bytes in frames {
             let Ok((head, _)) = frame::inspect(bytes) else { continue };
             epoch = epoch.max(head.epoch);
             let shard = shards.entry(head.shard).or_insert_with(|| Shard::new(head.shard));

@@ -19,10 +19,24 @@ pub struct Opened {
     pub store: Store,
     /// The snapshot that the frames continue, if they do not begin with the first.
     pub base: Option<Snapshot>,
-    /// Every frame after it, in the order of the log.
-    pub frames: Vec<Vec<u8>>,
     /// Whether a torn tail was cut off.
     pub torn: bool,
+}
+
+impl Opened {
+    /// Shows every frame after the snapshot, in the order of the log.
+    ///
+    /// # Errors
+    /// A sentence, when they cannot be read.
+    pub fn frames(&mut self, mut show: impl FnMut(&[u8])) -> Result<(), String> {
+        let journal = &mut self.store.journal;
+        let from = self.base.as_ref().map_or(journal.first(), |base| Position(base.position.0 + 1));
+        let shown = journal.read(from, |_, frame| {
+            show(frame);
+            true
+        });
+        shown.map_err(sentence)
+    }
 }
 
 impl Store {
@@ -40,14 +54,7 @@ impl Store {
         };
         let torn = journal.torn().is_some();
         let base = if latest { journal.snapshot().cloned() } else { journal.base().map_err(sentence)? };
-        let from = base.as_ref().map_or(journal.first(), |base| Position(base.position.0 + 1));
-        let mut frames = Vec::new();
-        let shown = journal.read(from, |_, frame| {
-            frames.push(frame.to_vec());
-            true
-        });
-        shown.map_err(sentence)?;
-        Ok(Opened { store: Self { journal }, base, frames, torn })
+        Ok(Opened { store: Self { journal }, base, torn })
     }
 
     /// Writes frames as one batch; they are durable after the next sync.

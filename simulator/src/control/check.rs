@@ -8,6 +8,7 @@ use actors::cast::AnyCell;
 use actors::fold::Fold;
 use actors::ports::Position;
 use actors::shard::Shard;
+use messages::entry::Entry;
 use messages::envelope::{Address, Envelope};
 use messages::frame;
 use messages::id::ActorId;
@@ -60,6 +61,22 @@ pub(super) fn check_snapshot(cells: &[(ActorId, Vec<u8>)], cx: &mut Context) {
     }
 }
 
+/// Folds an entry of the log, and where the plan says so takes its turn again.
+fn fold_logged(fold: &mut Fold, entry: &Entry, position: Position, cx: &mut Context) {
+    let folded = match cx.plan.retake {
+        true => fold.verify(entry, position),
+        false => fold.apply(entry, position).map(|()| None),
+    };
+    match folded {
+        Ok(None) => {}
+        Ok(Some(mismatch)) => {
+            let signature = format!("a turn of a {} is taken otherwise", mismatch.actor.kind.name());
+            cx.violate(Invariant::Retaken, &signature, format!("{mismatch:?}"));
+        }
+        Err(gap) => cx.violate(Invariant::FoldIsState, "an entry is missing in the log", gap.to_string()),
+    }
+}
+
 /// What is wrong with an answer that leaves without waiting for a frame: what its actor knows must be durable.
 pub(super) fn check_free(shard: &Shard, envelope: &Envelope, cx: &Context) -> Option<String> {
     let Address::Actor(actor) = envelope.from else { return None };
@@ -106,10 +123,13 @@ impl Process {
 
     /// The log as it lies on the disk folds to what the oracle saw committed.
     pub(super) fn check_log(&self, cx: &mut Context) {
-        let Ok(opened) = Store::open(&mut self.store.disk().clone(), cx.plan.segment_bytes, false) else {
-            return cx.violate(Invariant::Recovers, "the journal does not open at the end", String::new());
+        let unopened = |cx: &mut Context, trouble| {
+            cx.violate(Invariant::Recovers, "the journal does not open at the end", trouble);
         };
-        let retake = cx.plan.retake;
+        let mut opened = match Store::open(&mut self.store.disk().clone(), cx.plan.segment_bytes, false) {
+            Ok(opened) => opened,
+            Err(trouble) => return unopened(cx, trouble),
+        };
         let mut fold = Fold::default();
         for (actor, bytes) in opened.base.iter().flat_map(|base| &base.cells) {
             match AnyCell::restore(*actor, bytes) {
@@ -117,23 +137,14 @@ impl Process {
                 Err(trouble) => cx.violate(Invariant::Recovers, "a snapshot does not open", trouble.to_string()),
             }
         }
-        for (bytes, position) in opened.frames.iter().zip(1..) {
-            let Ok((_, entries)) = frame::decode(bytes) else { continue };
-            for entry in &entries {
-                let folded = if retake {
-                    fold.verify(entry, Position(position))
-                } else {
-                    fold.apply(entry, Position(position)).map(|()| None)
-                };
-                match folded {
-                    Ok(None) => {}
-                    Ok(Some(mismatch)) => {
-                        let signature = format!("a turn of a {} is taken otherwise", mismatch.actor.kind.name());
-                        cx.violate(Invariant::Retaken, &signature, format!("{mismatch:?}"));
-                    }
-                    Err(gap) => cx.violate(Invariant::FoldIsState, "an entry is missing in the log", gap.to_string()),
-                }
-            }
+        let mut position = Position(0);
+        let read = opened.frames(|bytes| {
+            position = Position(position.0 + 1);
+            let entries = frame::decode(bytes).map(|(_, entries)| entries).unwrap_or_default();
+            entries.iter().for_each(|entry| fold_logged(&mut fold, entry, position, cx));
+        });
+        if let Err(trouble) = read {
+            return unopened(cx, trouble);
         }
         let settled = self.flight.is_empty();
         if settled && !fold.cells().eq(cx.oracle.fold().cells()) {

@@ -2,6 +2,7 @@
 
 use super::Fates;
 use crate::world::random::{Domain, Random};
+use messages::shared::Shared;
 
 /// The unit that the cache writes back, in bytes.
 pub(super) const PAGE_BYTES: usize = 4_096;
@@ -11,7 +12,7 @@ const SECTOR_BYTES: usize = 512;
 /// A file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct File {
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Shared<Vec<u8>>,
     /// How many of the first bytes are durable.
     pub(super) synced: usize,
     /// The durable bytes, when they are no prefix of `bytes` any more.
@@ -56,7 +57,7 @@ impl File {
             && random.chance(Domain::CrashData, &[key[0], key[1], u64::MAX], 500)
         {
             self.synced = durable.len();
-            self.bytes = durable;
+            self.bytes = durable.into();
         }
         let unsynced = self.bytes.len().saturating_sub(self.synced);
         losses.unsynced += unsynced;
@@ -152,7 +153,7 @@ impl File {
         }
     }
 
-    pub(super) const fn dirty(&self) -> bool {
+    pub(super) fn dirty(&self) -> bool {
         self.bytes.len() > self.synced
     }
 
