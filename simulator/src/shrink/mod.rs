@@ -148,6 +148,7 @@ impl<'a> Shrinker<'a> {
         self.drop_machines();
         self.settle_knobs();
         self.shorten();
+        self.close_gaps();
         self.weaken();
         self.simplify_jobs();
         self.best != before

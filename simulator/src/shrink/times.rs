@@ -2,6 +2,7 @@
 
 use super::Shrinker;
 use crate::plan::{Plan, When};
+use std::collections::BTreeSet;
 
 /// Lengths for people, in microseconds.
 const LENGTHS: [u64; 12] =
@@ -66,6 +67,21 @@ impl Shrinker<'_> {
         }
     }
 
+    /// Brings what is planned nearer to what is planned before it, and all that comes later with it.
+    pub(super) fn close_gaps(&mut self) {
+        let mut before = 0;
+        while let Some(moment) = moments(&self.best).find(|moment| *moment > before) {
+            let mut kept = moment;
+            for length in LENGTHS.into_iter().filter(|length| before + length < moment) {
+                if self.try_with(|plan| bring_forward(plan, moment, moment - before - length)) {
+                    kept = before + length;
+                    break;
+                }
+            }
+            before = kept;
+        }
+    }
+
     fn round_fault(&mut self, index: usize) {
         match &self.best.faults[index].when {
             When::At(at) => {
@@ -96,6 +112,33 @@ impl Shrinker<'_> {
 fn rounder(at: u64) -> impl Iterator<Item = u64> {
     let is_rounder = move |round: &u64| !at.is_multiple_of(*round);
     ROUND.into_iter().take_while(is_rounder).flat_map(move |round| [at / round * round, at.next_multiple_of(round)])
+}
+
+/// The moments for which something is planned, in order.
+fn moments(plan: &Plan) -> impl Iterator<Item = u64> + use<> {
+    let faults = plan.faults.iter().filter_map(|fault| match &fault.when {
+        When::At(at) => Some(*at),
+        When::On(_) => None,
+    });
+    let moments: BTreeSet<u64> = faults.chain(plan.operations.iter().map(|operation| operation.at)).collect();
+    moments.into_iter()
+}
+
+/// All that is planned for a moment or later comes earlier by so much.
+fn bring_forward(plan: &mut Plan, moment: u64, by: u64) {
+    let earlier = |at: &mut u64| {
+        if *at >= moment {
+            *at -= by;
+        }
+    };
+    for fault in &mut plan.faults {
+        if let When::At(at) = &mut fault.when {
+            earlier(at);
+        }
+    }
+    plan.operations.iter_mut().for_each(|operation| earlier(&mut operation.at));
+    plan.rekeys.iter_mut().for_each(|rekey| earlier(&mut rekey.at));
+    [&mut plan.heal_at, &mut plan.settled_at, &mut plan.end_at].into_iter().for_each(earlier);
 }
 
 /// Heals at another moment; what is to come after that comes as long after it as before.
