@@ -4,6 +4,7 @@
 //! very actors, shards and reconcilers of the live host through it, on simulated disks, clocks and networks, and gives a
 //! [`verdict::Verdict`]. The same plan gives the same verdict, bit for bit, on every machine.
 
+pub mod answers;
 pub mod big;
 pub mod bus;
 mod client;

@@ -32,6 +32,8 @@ pub enum Stage {
     Healthy,
     /// Its check fails.
     Sick,
+    /// A check is answered, well or not.
+    Answered,
     /// It exits by itself.
     Exits,
     /// It has more memory than it may.
@@ -49,6 +51,7 @@ impl Stage {
             Self::CannotStart => "cannot start",
             Self::Healthy => "is healthy",
             Self::Sick => "is sick",
+            Self::Answered => "answers",
             Self::Exits => "exits",
             Self::Stopped => "stopped",
             Self::OutOfMemory => "is out of memory",
@@ -99,7 +102,10 @@ pub struct Process {
     program: Program,
     fails: Option<&'static str>,
     started: bool,
+    since: u64,
     health: Option<bool>,
+    checks: u64,
+    failures: u32,
     ended: Option<Ended>,
     told_to_stop: bool,
 }
@@ -117,7 +123,10 @@ impl Process {
             program,
             fails: None,
             started: false,
+            since: 0,
             health: None,
+            checks: 0,
+            failures: 0,
             ended: None,
             told_to_stop: false,
         }
@@ -246,10 +255,11 @@ impl Process {
         let checked = self.assignment.workload.health.is_some();
         match stage {
             Stage::Started => {
-                self.started = true;
+                (self.started, self.since) = (true, cx.now());
                 if checked {
                     let takes = self.draw(Domain::Healthy, HEALTHY_US.0, HEALTHY_US.1, cx).saturating_mul(tempo.other);
-                    self.arrange(takes, Stage::Healthy, machine, boot, cx);
+                    let first = if self.program.answers.is_some() { Stage::Answered } else { Stage::Healthy };
+                    self.arrange(takes, first, machine, boot, cx);
                     if let Some((low, high)) = self.program.sick_after {
                         let sick = self.draw(Domain::Ends, low.0, high.0, cx);
                         self.arrange(takes.max(sick) + 1, Stage::Sick, machine, boot, cx);
@@ -273,6 +283,41 @@ impl Process {
             }
             _ => None,
         }
+    }
+
+    /// A check is answered, and the next is asked. Returns what the driver tells the agent, if it judges otherwise now.
+    /// Where checks lie, all is well.
+    pub fn answer(
+        &mut self,
+        lies: bool,
+        machine: usize,
+        boot: u64,
+        tempo: Tempo,
+        cx: &mut Context,
+    ) -> Option<WorkloadEvent> {
+        let (instance, answers) = (self.assignment.instance, self.program.answers?);
+        let health = self.assignment.workload.health.as_ref()?;
+        let key = key_of_uuid(instance.0);
+        let answer = |number: u64| answers.answer(health, cx.random, key, number, tempo.other);
+        let (now, next) = (answer(self.checks), answer(self.checks + 1));
+        let counts = cx.now() >= self.since.saturating_add(health.grace.0);
+        let (wait, failures_max) = (health.every.0.max(now.after) + next.after - now.after, health.failures_max.max(1));
+        self.checks += 1;
+        self.arrange(wait, Stage::Answered, machine, boot, cx);
+        let before = self.health;
+        match now.wrong.filter(|_| !lies) {
+            None => (self.failures, self.health) = (0, Some(true)),
+            Some(_) if counts => self.failures += 1,
+            Some(_) => {}
+        }
+        if self.failures >= failures_max {
+            self.health = Some(false);
+        }
+        let verdict = match self.health? {
+            true => Verdict::Healthy,
+            false => Verdict::Unhealthy(now.wrong.unwrap_or_default().into()),
+        };
+        (self.health != before).then_some(WorkloadEvent::Health { instance, verdict })
     }
 
     fn announcement(&self) -> WorkloadEvent {

@@ -1,8 +1,9 @@
 //! How a simulated program behaves, as its command line says.
 //!
 //! `["./server", "--start=200ms", "--sick-after=3s", "--exit-after=10s..60s", "--grow=64MiB", "--ignore-stop",
-//! "--cannot-start"]`
+//! "--cannot-start", "--latency=5ms..2s", "--errors=20"]`
 
+use crate::answers::Answers;
 use messages::manifest::Workload;
 use messages::quantity;
 use messages::time::Span;
@@ -21,6 +22,8 @@ pub struct Program {
     pub exit_after: Option<(Span, Span)>,
     /// It takes so many bytes of memory more every second, until the kernel kills it.
     pub grow: Option<u64>,
+    /// What its answers to health checks are like, when they are not always good.
+    pub answers: Option<Answers>,
     /// It does not stop when it is asked to, and must be killed.
     pub ignore_stop: bool,
     /// It cannot be started at all.
@@ -44,6 +47,15 @@ impl Program {
                 "--sick-after" => program.sick_after = spans(value),
                 "--exit-after" => program.exit_after = spans(value),
                 "--grow" => program.grow = quantity::bytes(value).ok().filter(|rate| *rate > 0),
+                "--latency" => {
+                    let answers = spans(value).map(|takes| Answers { takes, ..program.answers.unwrap_or_default() });
+                    program.answers = answers.or(program.answers);
+                }
+                "--errors" => {
+                    let errors = value.parse().ok().filter(|errors| *errors <= 1_000);
+                    let answers = errors.map(|errors| Answers { errors, ..program.answers.unwrap_or_default() });
+                    program.answers = answers.or(program.answers);
+                }
                 "--ignore-stop" => program.ignore_stop = true,
                 "--cannot-start" => program.cannot_start = true,
                 _ => {}
@@ -56,7 +68,7 @@ impl Program {
     pub const fn bad(&self) -> bool {
         let slow = matches!(self.start, Some(start) if start.0 > START_GOOD.0);
         let ends = self.sick_after.is_some() || self.exit_after.is_some() || self.grow.is_some();
-        ends || self.cannot_start || slow
+        ends || self.answers.is_some() || self.cannot_start || slow
     }
 }
 

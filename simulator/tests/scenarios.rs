@@ -95,4 +95,5 @@ scenarios! {
     placement_passes: "placement",
     hostile_passes: "hostile",
     crash_loops_pass: "crash-loops",
+    sites_pass: "sites",
 }

@@ -23,6 +23,7 @@ impl Machine {
                 return self.end(instance, ended, cx);
             }
             Stage::Sick if lies => None,
+            Stage::Answered => process.answer(lies, self.index, self.boots, tempo, cx),
             stage => process.reach(stage, self.index, self.boots, tempo, cx),
         };
         if let Some(event) = event {

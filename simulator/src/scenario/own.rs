@@ -28,6 +28,7 @@ own! {
     "placement",
     "hostile",
     "crash-loops",
+    "sites",
 }
 
 /// The text of the scenario of this name.

@@ -44,6 +44,8 @@ pub enum Domain {
     Damage,
     /// When a program exits or falls sick by itself.
     Ends,
+    /// How a program answers a health check.
+    Answer,
 }
 
 /// The seed of all draws of a run.
