@@ -26,11 +26,16 @@ pub struct Answer {
 }
 
 impl Answers {
+    /// Whether an answer may be late or wrong.
+    pub const fn may_fail(&self, health: &Health) -> bool {
+        self.errors > 0 || self.takes.1.0 > health.timeout.0
+    }
+
     /// The answer to a check of the process with this key, on a machine where things take so many times longer.
     pub fn answer(&self, health: &Health, random: Random, key: u64, number: u64, slower: u64) -> Answer {
         let draw = |what: u64, low: u64, high: u64| random.between(Domain::Answer, &[key, number, what], low, high);
-        let (low, high) = (self.takes.0.0, self.takes.1.0);
-        let doublings = high.checked_div(low.max(1)).and_then(u64::checked_ilog2).unwrap_or(0);
+        let (low, high) = (self.takes.0.0.max(1), self.takes.1.0.max(1));
+        let doublings = high.checked_div(low).and_then(u64::checked_ilog2).unwrap_or(0);
         let from = low.saturating_mul(1 << draw(0, 0, u64::from(doublings)).min(62));
         let takes = draw(1, from, from.saturating_mul(2).clamp(from, high.max(from))).saturating_mul(slower);
         let late = takes > health.timeout.0;
@@ -62,6 +67,13 @@ mod tests {
         assert!((4_000..6_000).contains(&count(|answer| answer.after < 32_000)), "half of eleven doublings");
         assert!((700..2_500).contains(&count(|answer| answer.wrong == Some("timeout"))), "the slowest");
         assert!(all.iter().all(|answer| (1_000..=500_000).contains(&answer.after)));
+    }
+
+    #[test]
+    fn from_nothing_on_answers_may_take_any_time() {
+        let answers = Answers { takes: (Span(0), Span::seconds(3_600)), errors: 0 };
+        let late = (0..1_000).filter(|number| answers.answer(&HEALTH, Random::new(1), 7, *number, 1).wrong.is_some());
+        assert!((200..700).contains(&late.count()));
     }
 
     #[test]

@@ -151,13 +151,22 @@ fn text_of(name: &str, bytes_max: u64) -> Result<String, Fault> {
     Ok(text)
 }
 
-/// Writes a file, and says what could not be written.
+/// Writes a file whole or not at all, and says what could not be written. What is no plain file is written to as it is.
 fn write(path: &std::path::Path, text: &str) -> Result<(), Fault> {
     let unwritable = |error: std::io::Error| Fault::Unreachable(format!("cannot write {}: {error}", path.display()));
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
         std::fs::create_dir_all(directory).map_err(unwritable)?;
     }
-    std::fs::write(path, text).map_err(unwritable)
+    if std::fs::metadata(path).is_ok_and(|known| !known.is_file()) {
+        return std::fs::write(path, text).map_err(unwritable);
+    }
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let written = std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, path));
+    if written.is_err() {
+        std::fs::remove_file(&part).unwrap_or_default();
+    }
+    written.map_err(unwritable)
 }
 
 fn read(text: &str, name: &str) -> Result<Scenario, Fault> {

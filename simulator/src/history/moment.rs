@@ -196,7 +196,11 @@ impl Reader {
     /// A sentence, when the moment does not lie in the log.
     pub fn finish(mut self) -> Result<Moment, String> {
         let span = self.first.map(|first| format!("the log is from {first} to {}", self.last));
-        let span = span.ok_or("there is no entry in the log")?;
+        let span = span.ok_or(if self.until.is_some() {
+            "nothing was recorded up to --until"
+        } else {
+            "there is no entry in the log"
+        })?;
         let Some(begun) = self.begun else { return Err(format!("nothing was recorded after --from; {span}")) };
         if let When::Time(from) = self.from
             && self.first.is_some_and(|first| from < first)

@@ -3,12 +3,14 @@
 mod fault;
 
 use super::{Action, Doing, Range, Scenario};
+use crate::program::Program;
 use crate::text::{TextFault, written};
 use fault::Around;
 use messages::manifest::{self, Format, Manifest};
 use messages::policy::Mode;
 use messages::quantity;
 use messages::resources::Resources;
+use messages::time::Span;
 use std::collections::BTreeMap;
 use toml_span::value::{Table, Value, ValueInner};
 
@@ -41,11 +43,26 @@ struct Reader<'t> {
 /// Reads one value of a table.
 type Parse<T> = fn(&str) -> Option<T>;
 
+/// What commands may name, and when the world ends, in microseconds.
+struct Named<'a> {
+    end: u64,
+    manifests: &'a BTreeMap<String, Manifest>,
+    policies: &'a BTreeMap<String, String>,
+}
+
 /// An action's name in a scenario, and the action.
-type Named<T> = (&'static str, fn(T) -> Action);
+type Called<T> = (&'static str, fn(T) -> Action);
+
+/// The longest time in a scenario: a thousand hours.
+const TIME_MAX: Span = Span::seconds(3_600_000);
+/// The most machines, and how often something may come.
+const MACHINES_MAX: u64 = 100_000;
+const MACHINES: &str = "a number or a range like \"1..5\", of 100000 at the most";
+const TIMES_MAX: u64 = 10_000;
+const TIMES: &str = "a number or a range like \"1..5\", of 10000 at the most";
 
 fn span_of(text: &str) -> Option<u64> {
-    quantity::span(text).ok().map(|span| span.0)
+    quantity::span(text).ok().filter(|span| *span <= TIME_MAX).map(|span| span.0)
 }
 
 fn range_of(text: &str, one: Parse<u64>) -> Option<Range> {
@@ -64,6 +81,14 @@ fn times(text: &str) -> Option<Range> {
 
 fn counts(text: &str) -> Option<Range> {
     range_of(text, |text| text.parse().ok())
+}
+
+fn machines(text: &str) -> Option<Range> {
+    counts(text).filter(|range| range.high <= MACHINES_MAX)
+}
+
+fn repeats(text: &str) -> Option<Range> {
+    counts(text).filter(|range| range.high <= TIMES_MAX)
 }
 
 /// The mode of this name.
@@ -106,15 +131,19 @@ impl Reader<'_> {
     }
 
     fn time(&mut self, table: &mut Table<'_>, key: &str, default: u64) -> u64 {
-        self.parsed(table, key, "a time like \"30s\"", span_of).unwrap_or(default)
+        self.parsed(table, key, "a time like \"30s\", of 1000h at the most", span_of).unwrap_or(default)
     }
 
     fn times(&mut self, table: &mut Table<'_>, key: &str, default: Range) -> Range {
-        self.parsed(table, key, "a time or a range like \"1s..5s\"", times).unwrap_or(default)
+        self.parsed(table, key, "a time or a range like \"1s..5s\", of 1000h at the most", times).unwrap_or(default)
     }
 
     fn counts(&mut self, table: &mut Table<'_>, key: &str, default: Range) -> Range {
         self.parsed(table, key, "a number or a range like \"1..5\"", counts).unwrap_or(default)
+    }
+
+    fn repeats(&mut self, table: &mut Table<'_>, default: Range) -> Range {
+        self.parsed(table, "times", TIMES, repeats).unwrap_or(default)
     }
 
     fn rest(&mut self, table: &Table<'_>, known: &str) {
@@ -132,12 +161,14 @@ impl Reader<'_> {
         let capacity = self.capacity(&mut table);
         let manifests = self.manifests(&mut table);
         let policies = self.policies(&mut table);
-        let operations = self.rows(&mut table, "do");
-        let operations = operations.into_iter().filter_map(|row| self.doing(row, &manifests, &policies)).collect();
-        let machines = self.counts(&mut table, "machines", Range::exactly(3));
+        let machines = self.parsed(&mut table, "machines", MACHINES, machines).unwrap_or(Range::exactly(3));
         let racks = self.counts(&mut table, "racks", Range::exactly(2)).high;
         let sites = self.sites(&mut table, racks);
         let heal = self.time(&mut table, "heal", 30_000_000);
+        let (settle, quiet) = (self.time(&mut table, "settle", 60_000_000), self.time(&mut table, "quiet", 20_000_000));
+        let named = Named { end: heal + settle + quiet, manifests: &manifests, policies: &policies };
+        let operations = self.rows(&mut table, "do");
+        let operations = operations.into_iter().filter_map(|row| self.doing(row, &named)).collect();
         let around = Around { machines, racks, sites, heal, manifests: &manifests };
         let faults = self.rows(&mut table, "fault");
         let faults = faults.into_iter().filter_map(|row| self.going(row, &around)).collect();
@@ -153,8 +184,8 @@ impl Reader<'_> {
             swarm: self.parsed(&mut table, "swarm", "true or false", |text| text.parse().ok()).unwrap_or(false),
             heal,
             core: self.parsed(&mut table, "core", "true or false", |text| text.parse().ok()).unwrap_or(false),
-            settle: self.time(&mut table, "settle", 60_000_000),
-            quiet: self.time(&mut table, "quiet", 20_000_000),
+            settle,
+            quiet,
             manifests,
             policies,
             operations,
@@ -216,12 +247,19 @@ impl Reader<'_> {
             };
             match manifest::read(&text, &key.name, Format::Toml) {
                 Ok(manifest) => {
+                    for (name, job) in &manifest.jobs {
+                        if let Some(wrong) = Program::wrong(&job.workload.run) {
+                            self.fault(at, format!("manifest {}, job.{name}.run: {wrong}", key.name));
+                        }
+                    }
                     manifests.insert(key.name.into_owned(), manifest);
                 }
                 Err(faults) => {
                     for fault in faults {
                         self.fault(at, format!("manifest {}, line {}: {}", key.name, fault.line, fault.sentence()));
                     }
+                    // It is there, so whoever names it is not to blame.
+                    manifests.insert(key.name.into_owned(), Manifest::default());
                 }
             }
         }
@@ -256,15 +294,18 @@ impl Reader<'_> {
         rows.into_iter().filter_map(row).collect()
     }
 
-    fn doing(
-        &mut self,
-        row: (usize, Table<'_>),
-        manifests: &BTreeMap<String, Manifest>,
-        policies: &BTreeMap<String, String>,
-    ) -> Option<Doing> {
+    fn doing(&mut self, row: (usize, Table<'_>), named: &Named<'_>) -> Option<Doing> {
         let (at, mut table) = row;
+        let when_at = table.get("at").map_or(at, |value| value.span.start);
         let when = self.times(&mut table, "at", Range::exactly(2_000_000));
-        let times = self.counts(&mut table, "times", Range::exactly(1));
+        if when.high > named.end {
+            let end = Span(named.end);
+            self.fault(
+                when_at,
+                format!("a command would be given after the end, which is at {end}: heal, settle, quiet"),
+            );
+        }
+        let times = self.repeats(&mut table, Range::exactly(1));
         let every = table.contains_key("every").then(|| self.times(&mut table, "every", Range::exactly(0)));
         let lasts_at = table.get("lasts").map(|value| value.span.start);
         let lasts = lasts_at.map(|_| self.times(&mut table, "lasts", Range::exactly(0)));
@@ -277,12 +318,12 @@ impl Reader<'_> {
             self.fault(at, "lasts goes with apply: it says after how long its jobs are stopped".into());
         }
         if let Some(Action::Apply(names)) = &action {
-            for name in names.iter().filter(|name| !manifests.contains_key(*name)) {
+            for name in names.iter().filter(|name| !named.manifests.contains_key(*name)) {
                 self.fault(at, format!("there is no manifest {name:?} here"));
             }
         }
         if let Some(Action::Policy(name, _)) = &action
-            && !policies.contains_key(name)
+            && !named.policies.contains_key(name)
         {
             self.fault(at, format!("there is no policy {name:?} here"));
         }
@@ -309,7 +350,7 @@ impl Reader<'_> {
             let none_or_count = |text: &str| if text == "none" { Some(None) } else { text.parse().ok().map(Some) };
             return self.parsed(table, "quota", "a number or \"none\"", none_or_count).map(Action::Quota);
         }
-        let jobs: [Named<String>; 6] = [
+        let jobs: [Called<String>; 6] = [
             ("restart", Action::Restart),
             ("stop", Action::Stop),
             ("promote", Action::Promote),
@@ -322,7 +363,7 @@ impl Reader<'_> {
                 return Some(make(job));
             }
         }
-        let machines: [Named<Range>; 3] =
+        let machines: [Called<Range>; 3] =
             [("cordon", Action::Cordon), ("uncordon", Action::Uncordon), ("drain", Action::Drain)];
         let found = machines.into_iter().find(|(key, _)| table.contains_key(*key));
         found.map(|(key, make)| make(self.counts(table, key, Range::exactly(0))))

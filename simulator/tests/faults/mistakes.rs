@@ -73,3 +73,37 @@ fn an_event_that_nobody_records_is_answered_with_what_was_meant() {
     assert!(first("what = \"loss\"\nafter = \"3ms\"").2.contains("go with on"));
     assert!(first("what = \"loss\"\non = \"Assigned\"\nnth = 0").2.contains("expected 1"));
 }
+
+/// All that is said of a small scenario after one part of its text was replaced by another.
+fn said_after(old: &str, new: &str) -> String {
+    let text = SMALL.replacen(old, new, 1);
+    assert_ne!(text, SMALL, "{old}");
+    let faults = scenario::read(&text, "small.toml").expect_err(new);
+    faults.iter().map(|fault| format!("{fault}\n")).collect()
+}
+
+#[test]
+fn what_would_never_end_is_refused_before_it_begins() {
+    let said = said_after("machines = \"4\"", "machines = 10000000");
+    assert_eq!(
+        said,
+        "small.toml:3:12: machines is \"10000000\"; expected a number or a range like \"1..5\", of 100000 at the most\n"
+    );
+    assert!(said_after("heal = \"20s\"", "heal = \"5000h\"").contains("of 1000h at the most"));
+    assert!(first("what = \"loss\"\ntimes = 4000000000").2.contains("of 10000 at the most"));
+    assert!(said_after("at = \"2s\"\napply", "at = \"2s\"\ntimes = 1000000\napply").contains("of 10000 at the most"));
+}
+
+#[test]
+fn a_command_after_the_end_is_refused() {
+    let said = said_after("at = \"2s\"", "at = \"3000s\"");
+    assert!(said.contains("a command would be given after the end, which is at 1m40s"), "{said}");
+}
+
+#[test]
+fn a_program_that_is_told_nonsense_is_named_and_a_broken_manifest_is_told_once() {
+    let said = said_after("[\"./server\"]", "[\"./server\", \"--errors=5000\"]");
+    assert!(said.contains("manifest one, job.web.run: \"--errors=5000\" makes no sense"), "{said}");
+    let said = said_after("instances = 3", "instance = 3");
+    assert_eq!(said.lines().count(), 1, "{said}");
+}

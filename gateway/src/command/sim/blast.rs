@@ -113,8 +113,7 @@ pub(super) fn blast(show: Show, arguments: &SimBlast) -> Result<u8, Fault> {
     };
     if let Some(file) = &arguments.svg {
         let title = format!("Each {} lost, {} to {}", level.name(), minutes(blasted.from), minutes(blasted.until));
-        let unwritten = |error: std::io::Error| Fault::Unreachable(format!("cannot write {}: {error}", file.display()));
-        std::fs::write(file, heat_map(&title, &blasted.losses)).map_err(unwritten)?;
+        super::write(file, &heat_map(&title, &blasted.losses))?;
     }
     show.answer(&blasted, |blasted| text(blasted, arguments.svg.as_ref()));
     Ok(if blasted.losses.iter().all(|struck| struck.whole) { EXIT_DONE } else { EXIT_REFUSED })

@@ -43,7 +43,10 @@ pub(super) fn draw(
         expected,
         twice: !run.once,
     };
-    super::write(file, &page(&drawn, &told))?;
+    let found = drawn.verdict.violations.first();
+    let came = found.map_or_else(|| "passed".to_owned(), |found| format!("failed: {}", found.signature));
+    let with_verdict = |fault| Fault::Unreachable(format!("{fault}; the run {came}"));
+    super::write(file, &page(&drawn, &told)).map_err(with_verdict)?;
     Ok(drawn.verdict)
 }
 

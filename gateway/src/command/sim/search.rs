@@ -217,7 +217,8 @@ impl Summary {
         let Self { runs, events, features, milliseconds, failures, .. } = self;
         let seconds = (milliseconds / 1_000).max(1);
         let (rate, kinds) = (events / seconds, failures.len());
-        format!("{seconds} s: {runs} runs, {rate} events/s, {features} features, {kinds} kinds of failure")
+        let kind = if kinds == 1 { "kind" } else { "kinds" };
+        format!("{seconds} s: {runs} runs, {rate} events/s, {features} features, {kinds} {kind} of failure")
     }
 }
 

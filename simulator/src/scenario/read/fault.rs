@@ -53,7 +53,7 @@ impl Reader<'_> {
             what,
             at: self.times(&mut table, "at", from),
             lasts: self.times(&mut table, "lasts", Range::new(100_000, 3_000_000)),
-            times: self.counts(&mut table, "times", Range::new(0, 2)),
+            times: self.repeats(&mut table, Range::new(0, 2)),
             per_mille: self.counts(&mut table, "per_mille", Range::new(10, 200)),
             extra: self.times(&mut table, "extra", Range::new(1_000, 500_000)),
             target: self.target(&mut table, kind.map(|kind| kind.aim), on.is_some(), around),
