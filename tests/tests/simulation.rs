@@ -73,7 +73,8 @@ fn a_world_that_cannot_come_to_rest_fails_its_check() {
     let directory = tempfile::tempdir().expect("a directory can be made");
     let path = directory.path().join("too-little-time.toml");
     let text = std::fs::read_to_string(root().join("simulator/scenarios/steady.toml")).expect("a scenario");
-    let hurried = text.replace("heal = \"30s\"", "heal = \"2s\"").replace("settle = \"30s\"", "settle = \"1s\"");
+    let hurried =
+        text.replace("heal = \"30s\"", "heal = \"2s\"\nquiet = \"30s\"").replace("settle = \"30s\"", "settle = \"1s\"");
     std::fs::write(&path, hurried).expect("a scenario can be written");
     let path = path.display().to_string();
     let (code, said, _) = sim(&["run", &path, "--seeds", "2"]);
