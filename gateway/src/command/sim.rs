@@ -25,6 +25,7 @@ pub(in crate::command) use whatif::SimWhatif;
 
 use super::fault::Fault;
 use super::show::{Show, table};
+use crate::driver::{Durable, write_whole};
 use arguments::SimRun;
 use messages::api::{EXIT_DONE, EXIT_REFUSED};
 use report::Report;
@@ -160,13 +161,7 @@ fn write(path: &std::path::Path, text: &str) -> Result<(), Fault> {
     if std::fs::metadata(path).is_ok_and(|known| !known.is_file()) {
         return std::fs::write(path, text).map_err(unwritable);
     }
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    let written = std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, path));
-    if written.is_err() {
-        std::fs::remove_file(&part).unwrap_or_default();
-    }
-    written.map_err(unwritable)
+    write_whole(path, text.as_bytes(), Durable::No).map_err(unwritable)
 }
 
 fn read(text: &str, name: &str) -> Result<Scenario, Fault> {

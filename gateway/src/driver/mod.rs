@@ -48,6 +48,7 @@ pub use launch::{ExitReason, Launch, LogLimits, Resources, Stream};
 pub use lease::Lease;
 pub use logs::{Line, LogReader};
 pub use moment::{boot_us, wall_us};
+pub use records::{Durable, write_whole};
 pub use shim::shim_main;
 pub use spawn::StartError;
 pub use usage::Usage;
