@@ -5,10 +5,13 @@ use crate::program::{Program, fills_after};
 use crate::world::Event;
 use crate::world::context::Context;
 use crate::world::random::{Domain, key_of_uuid};
+use actors::agent::judge::{self, Judge};
 use actors::agent::{Verdict, WorkloadEvent};
 use messages::agent::{Assignment, Ended, Observation};
+use messages::manifest::Health;
 use messages::reason::Reason;
 use messages::time::Span;
+use std::time::Duration;
 
 /// The longest time until a program that says nothing else runs.
 const START_MAX: Span = Span::milliseconds(200);
@@ -105,7 +108,7 @@ pub struct Process {
     since: u64,
     health: Option<bool>,
     checks: u64,
-    failures: u32,
+    judge: Option<Judge>,
     ended: Option<Ended>,
     told_to_stop: bool,
 }
@@ -117,6 +120,8 @@ impl Process {
     /// A process that was just started.
     pub fn new(assignment: Assignment) -> Self {
         let program = Program::of(&assignment.workload);
+        let judge = |health: &Health| Judge::new(health.failures_max, Duration::from_micros(health.grace.0));
+        let judge = assignment.workload.health.as_ref().filter(|_| program.answers.is_some()).map(judge);
         Self {
             assignment,
             sick_unseen: false,
@@ -126,7 +131,7 @@ impl Process {
             since: 0,
             health: None,
             checks: 0,
-            failures: 0,
+            judge,
             ended: None,
             told_to_stop: false,
         }
@@ -300,24 +305,17 @@ impl Process {
         let key = key_of_uuid(instance.0);
         let answer = |number: u64| answers.answer(health, cx.random, key, number, tempo.other);
         let (now, next) = (answer(self.checks), answer(self.checks + 1));
-        let counts = cx.now() >= self.since.saturating_add(health.grace.0);
-        let (wait, failures_max) = (health.every.0.max(now.after) + next.after - now.after, health.failures_max.max(1));
+        let wait = health.every.0.max(now.after) + next.after - now.after;
         self.checks += 1;
         self.arrange(wait, Stage::Answered, machine, boot, cx);
-        let before = self.health;
-        match now.wrong.filter(|_| !lies) {
-            None => (self.failures, self.health) = (0, Some(true)),
-            Some(_) if counts => self.failures += 1,
-            Some(_) => {}
-        }
-        if self.failures >= failures_max {
-            self.health = Some(false);
-        }
-        let verdict = match self.health? {
-            true => Verdict::Healthy,
-            false => Verdict::Unhealthy(now.wrong.unwrap_or_default().into()),
+        let outcome = now.wrong.filter(|_| !lies).map_or(Ok(()), |wrong| Err(wrong.to_owned()));
+        let verdict = match self.judge.as_mut()?.observe(Duration::from_micros(cx.now() - self.since), outcome)? {
+            judge::Health::Starting => return None,
+            judge::Health::Healthy => Verdict::Healthy,
+            judge::Health::Unhealthy { why, .. } => Verdict::Unhealthy(why),
         };
-        (self.health != before).then_some(WorkloadEvent::Health { instance, verdict })
+        self.health = Some(verdict == Verdict::Healthy);
+        Some(WorkloadEvent::Health { instance, verdict })
     }
 
     fn announcement(&self) -> WorkloadEvent {

@@ -33,7 +33,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// The behaviour of a workload's program. Answers that are always good, or that nobody asks for, are none.
+    /// The behaviour of a workload's program. Whether its answers fail is known by how its health is checked.
     pub fn of(workload: &Workload) -> Self {
         let program = Self::told(&workload.run);
         let health = workload.health.as_ref();

@@ -1,4 +1,4 @@
-//! The rule that makes a state of health out of single observations.
+//! The rule that makes a state of health out of single observations: the same for real checks and for made-up ones.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub enum Health {
 }
 
 /// Judges observations in their order.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Judge {
     after_failures: u32,
     grace: Duration,

@@ -1,7 +1,8 @@
-//! A node's hands, and the ear that listens for them: the reconciler that an agent runs, and the failure detector that
-//! each host runs. Neither is an actor; both are pure and driven by whoever has a clock and a wire.
+//! A node's hands, and the ear that listens for them: the reconciler that an agent runs, the rule by which it judges
+//! health, and the failure detector that each host runs. None is an actor; all are pure and driven by whoever has a clock and a wire.
 
 pub mod detector;
+pub mod judge;
 pub mod reconciler;
 pub mod roll;
 

@@ -1,6 +1,5 @@
 //! Whether an instance is well: probes at intervals, or an opinion from outside, judged by one rule.
 
-mod judge;
 mod probe;
 
 use std::time::{Duration, Instant};
@@ -8,7 +7,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-pub use judge::{Health, Judge};
+use actors::agent::judge::Judge;
+
+pub use actors::agent::judge::Health;
 pub use probe::{Probe, Surroundings};
 
 /// The first pause between probes of an instance that is still starting; it doubles up to the interval.
