@@ -1,6 +1,7 @@
 //! What a node's agent is told ([`Order`]) and what it says ([`Observation`], [`Ended`]).
 //!
-//! Agents reconcile: they are told the whole desired state of their node, make it so, and report what they see.
+//! Agents reconcile: they are told the desired state of their node, make it so, and report what they see. They are told
+//! all of it when they come, and whenever it is not known that they took it in; else what changed.
 
 use crate::id::{InstanceId, JobId};
 use crate::manifest::Workload;
@@ -59,6 +60,20 @@ pub enum Order {
         instance: InstanceId,
         /// Well, or why not.
         opinion: Result<(), String>,
+    },
+    /// What is new of what should be on this node. Heeded by an agent that has taken in exactly the version before, and
+    /// by no other, which will be told all.
+    Changed {
+        /// The node's epoch.
+        epoch: u64,
+        /// The version that it changes.
+        since: u64,
+        /// The version that comes of it.
+        version: u64,
+        /// Claims that are new, or of which something changed.
+        changed: Vec<Assignment>,
+        /// Claims that are gone.
+        gone: Vec<InstanceId>,
     },
 }
 

@@ -90,7 +90,11 @@ impl Detector {
         match order {
             Order::Welcome { epoch, session, .. } => self.welcome(node, *session, *epoch, now),
             Order::SayHello => self.dismiss(node),
-            Order::BeatHeard { .. } | Order::Desired { .. } | Order::ReportHeard { .. } | Order::Opinion { .. } => {}
+            Order::BeatHeard { .. }
+            | Order::Desired { .. }
+            | Order::Changed { .. }
+            | Order::ReportHeard { .. }
+            | Order::Opinion { .. } => {}
         }
     }
 

@@ -207,6 +207,9 @@ impl Reconciler {
             }
             Order::SayHello => self.greet(),
             Order::Desired { epoch, version, assignments } => self.desire(epoch, version, assignments),
+            Order::Changed { epoch, since, version, changed, gone } => {
+                self.amend((epoch, since), version, changed, &gone);
+            }
             Order::ReportHeard { report } => self.heard(report),
             // Its health checks hear opinions, and tell what they make of them.
             Order::Opinion { .. } => {}
@@ -249,6 +252,15 @@ impl Reconciler {
         self.version = version;
         self.desired = Some(assignments.into_iter().map(|each| (each.instance, each)).collect());
         self.outputs.push_back(Output::Say(Message::Reconciled { epoch, version }));
+    }
+
+    fn amend(&mut self, before: (u64, u64), version: u64, changed: Vec<Assignment>, gone: &[InstanceId]) {
+        let known = before == (self.epoch, self.version);
+        let Some(desired) = self.desired.as_mut().filter(|_| known) else { return };
+        desired.retain(|instance, _| !gone.contains(instance));
+        desired.extend(changed.into_iter().map(|each| (each.instance, each)));
+        self.version = version;
+        self.outputs.push_back(Output::Say(Message::Reconciled { epoch: self.epoch, version }));
     }
 
     fn heard(&mut self, number: u64) {

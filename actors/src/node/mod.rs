@@ -187,6 +187,12 @@ impl Node {
         self.presence == Presence::Up
     }
 
+    /// Whether its agent has taken in, in this session, all that was desired before.
+    pub(super) fn follows(&self, before: &Self) -> bool {
+        let same = (before.epoch, before.session) == (self.epoch, self.session);
+        before.up() && same && !before.desired.open()
+    }
+
     /// When a suspect node is given up: a lease and a margin after it was recorded to be suspect.
     pub fn given_up_at(&self) -> Option<Timestamp> {
         let lease = if crate::mutant!(NoLeaseWait) { Span::default() } else { TERMS.lease };

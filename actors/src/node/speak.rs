@@ -43,7 +43,7 @@ impl Draft<'_, Node> {
             return;
         }
         if self.state.up() && self.state.desired.told_since(Some(&before.desired)) {
-            self.say_desired();
+            if self.state.follows(before) { self.say_changed(before) } else { self.say_desired() }
         }
         let instances: Vec<_> = self.state.claims.keys().copied().collect();
         for instance in instances {
@@ -85,6 +85,18 @@ impl Draft<'_, Node> {
         let (epoch, version) = (self.state.epoch, self.state.desired.version());
         let agent = Address::Agent(me(self.turn));
         self.turn.send(agent, Order::Desired { epoch, version, assignments });
+    }
+
+    /// Says what changed of what is desired since the agent took it in.
+    fn say_changed(&mut self, before: &Node) {
+        let (now, then) = (&self.state.claims, &before.claims);
+        let same = |instance: &InstanceId| then.get(instance).map(|claim| (claim.goal(), claim.spec()));
+        let news = now.iter().filter(|(instance, claim)| same(instance) != Some((claim.goal(), claim.spec())));
+        let changed = news.map(|(_, claim)| claim.assignment()).collect();
+        let gone = then.keys().filter(|instance| !now.contains_key(instance)).copied().collect();
+        let (since, version) = (before.desired.version(), self.state.desired.version());
+        let order = Order::Changed { epoch: self.state.epoch, since, version, changed, gone };
+        self.turn.send(Address::Agent(me(self.turn)), order);
     }
 
     pub(super) fn say_assigned(&mut self, instance: InstanceId) {

@@ -120,6 +120,14 @@ impl Machine {
                 wishes.push(Wish::Say(Message::Reconciled { epoch, version }));
                 self.reconcile(now, wishes);
             }
+            Order::Changed { epoch, since, version, changed, gone } if (epoch, since) == (self.epoch, self.version) => {
+                let Some(desired) = &mut self.desired else { return };
+                desired.retain(|instance, _| !gone.contains(instance));
+                desired.extend(changed.into_iter().map(|each| (each.instance, each)));
+                self.version = version;
+                wishes.push(Wish::Say(Message::Reconciled { epoch, version }));
+                self.reconcile(now, wishes);
+            }
             Order::SayHello => wishes.push(Wish::Say(self.hello(now))),
             _ => {}
         }

@@ -130,7 +130,11 @@ impl Seen {
 /// What is to run is told to the node's own agent alone, and is of the realm of its job.
 fn check_told(record: &Entry, fold: &Fold, findings: &mut Vec<Finding>) {
     for (to, body) in &record.head.sends {
-        let Body::Agent(agent::Order::Desired { assignments, .. }) = body else { continue };
+        let (Body::Agent(agent::Order::Desired { assignments, .. })
+        | Body::Agent(agent::Order::Changed { changed: assignments, .. })) = body
+        else {
+            continue;
+        };
         if !matches!(to, Address::Agent(node) if ActorId::from(*node) == record.head.actor) {
             let message = format!("{} tells {to:?}", record.head.actor);
             findings.push((Invariant::Tenants, "what is to run is told to somebody else's agent", message));

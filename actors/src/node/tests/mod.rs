@@ -201,7 +201,7 @@ impl Story {
     /// The goals in the last desired state that was said.
     pub fn desired(&self) -> Option<Vec<(InstanceId, Goal)>> {
         self.orders().into_iter().rev().find_map(|order| match order {
-            Order::Desired { assignments, .. } => {
+            Order::Desired { assignments, .. } | Order::Changed { changed: assignments, .. } => {
                 Some(assignments.iter().map(|each| (each.instance, each.goal)).collect())
             }
             _ => None,
