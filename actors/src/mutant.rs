@@ -190,6 +190,10 @@ mod switch {
         SilenceOfOldSession,
         /// Desired state that the agent did not take in is not said again.
         DesiredNotRepeated,
+        /// The agent heeds a change of desired state that it does not have.
+        AnyChangeHeeded,
+        /// What changed does not name what should stop.
+        StopNotAmongChanges,
         /// The scheduler is told only once what the node is and holds.
         ViewNotRepeated,
         /// A job is told only once what is seen of its instance.

@@ -145,6 +145,8 @@ mutants! {
     mutant_overtaken_report_heeded: OvertakenReportHeeded in "everything",
     mutant_silence_of_old_session: SilenceOfOldSession in "exclusive",
     mutant_desired_not_repeated: DesiredNotRepeated in "hostile",
+    mutant_any_change_heeded: AnyChangeHeeded in "hostile",
+    mutant_stop_not_among_changes: StopNotAmongChanges in "operators",
     mutant_view_not_repeated: ViewNotRepeated in "lossy-bus",
     mutant_observed_not_repeated: ObservedNotRepeated in "lossy-bus",
     mutant_release_not_repeated: ReleaseNotRepeated in "everything",

@@ -255,8 +255,9 @@ impl Reconciler {
     }
 
     fn amend(&mut self, before: (u64, u64), version: u64, changed: Vec<Assignment>, gone: &[InstanceId]) {
-        let known = before == (self.epoch, self.version);
-        let Some(desired) = self.desired.as_mut().filter(|_| known) else { return };
+        let known = before == (self.epoch, self.version) || crate::mutant!(AnyChangeHeeded);
+        let heeded = known && self.joined();
+        let Some(desired) = self.desired.as_mut().filter(|_| heeded) else { return };
         desired.retain(|instance, _| !gone.contains(instance));
         desired.extend(changed.into_iter().map(|each| (each.instance, each)));
         self.version = version;

@@ -87,11 +87,14 @@ impl Draft<'_, Node> {
         self.turn.send(agent, Order::Desired { epoch, version, assignments });
     }
 
-    /// Says what changed of what is desired since the agent took it in.
+    /// Says what changed of what is desired since the agent took it in: what is claimed is never another for the same
+    /// instance, only what to do with it is.
     fn say_changed(&mut self, before: &Node) {
         let (now, then) = (&self.state.claims, &before.claims);
-        let same = |instance: &InstanceId| then.get(instance).map(|claim| (claim.goal(), claim.spec()));
-        let news = now.iter().filter(|(instance, claim)| same(instance) != Some((claim.goal(), claim.spec())));
+        let news = now.iter().filter(|(instance, claim)| {
+            let told = claim.goal() != Goal::Stop || !crate::mutant!(StopNotAmongChanges);
+            told && then.get(instance).map(|claim| claim.goal()) != Some(claim.goal())
+        });
         let changed = news.map(|(_, claim)| claim.assignment()).collect();
         let gone = then.keys().filter(|instance| !now.contains_key(instance)).copied().collect();
         let (since, version) = (before.desired.version(), self.state.desired.version());
