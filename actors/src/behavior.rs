@@ -33,9 +33,7 @@ pub trait Behavior: Default + Clone + Debug + PartialEq + Serialize + Deserializ
     /// When this actor wants to be woken if nothing arrives before. Timers are state, so they survive.
     ///
     /// A turn at or after the deadline must move it or clear it.
-    fn deadline(&self) -> Option<Timestamp> {
-        None
-    }
+    fn deadline(&self) -> Option<Timestamp>;
 
     /// The message that tells it its deadline has passed.
     fn wake(due: Timestamp) -> Self::Message;

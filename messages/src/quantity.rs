@@ -207,7 +207,10 @@ impl Measure {
         };
         let spelled = |name: &str| strsim::damerau_levenshtein(name, unit) == 1 && unit.len() > 1 && name.len() > 1;
         let found = self.units.iter().map(|(name, _)| *name);
-        let suggestion = found.clone().find(|name| close(name)).or_else(|| found.clone().find(|name| spelled(name)));
+        // A unit that begins otherwise is often another by a thousand.
+        let begins_otherwise = |name: &&str| name.chars().next() != unit.chars().next();
+        let spelled = || found.clone().filter(|name| spelled(name)).min_by_key(begins_otherwise);
+        let suggestion = found.clone().find(|name| close(name)).or_else(spelled);
         Err(QuantityError::UnknownUnit {
             text: text.into(),
             unit: unit.into(),
@@ -252,6 +255,34 @@ mod tests {
         assert_eq!(cpu("250m"), Ok(250));
         assert_eq!(cpu("1.5"), Ok(1_500));
         assert_eq!(cpu("2"), Ok(2_000));
+    }
+
+    #[test]
+    fn every_unit_is_worth_what_its_name_says() {
+        let worth = |read: fn(&str) -> Result<u64, QuantityError>, units: &[&str]| {
+            units.iter().map(|unit| read(&format!("3{unit}")).map(|amount| amount / 3)).collect::<Result<Vec<u64>, _>>()
+        };
+        let thousands = |count: u32| (0..count).map(|power| 1_000_u64.pow(power)).collect::<Vec<u64>>();
+        assert_eq!(worth(bytes, &["B", "kB", "MB", "GB", "TB"]), Ok(thousands(5)));
+        let twos = |power: u32| 1_024_u64.pow(power);
+        assert_eq!(worth(bytes, &["KiB", "MiB", "GiB", "TiB"]), Ok((1..5).map(twos).collect()));
+        assert_eq!(worth(bits, &["bps", "kbps", "Mbps", "Gbps", "Tbps"]), Ok(thousands(5)));
+        let spans = worth(|text| span(text).map(|span| span.0), &["us", "ms", "s", "m", "h", "d"]);
+        assert_eq!(spans, Ok(vec![1, 1_000, 1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000]));
+    }
+
+    #[test]
+    fn a_unit_that_is_nearly_one_is_guessed() {
+        let meant = |text: &str| match bytes(text).or_else(|_| bits(text)) {
+            Err(QuantityError::UnknownUnit { suggestion, .. }) => suggestion,
+            other => panic!("{text} has a unit that is unknown, not {other:?}"),
+        };
+        for (text, unit) in [("5mbps", "Mbps"), ("5Mps", "Mbps"), ("5kbp", "kbps"), ("5gbps", "Gbps")] {
+            assert_eq!(meant(text).as_deref(), Some(unit), "{text}");
+        }
+        for text in ["5x", "5parsecs"] {
+            assert_eq!(meant(text), None, "{text}");
+        }
     }
 
     #[test]

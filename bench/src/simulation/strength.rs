@@ -5,7 +5,6 @@ use super::{least, on_cores};
 use crate::rounds::median;
 use crate::row::{Must, Row};
 use crate::setting::{Fault, Report, Setting, failed};
-use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -15,7 +14,7 @@ const SHRUNK: &str = "ORRERY_BENCH_SHRINK";
 /// Of so many planted bugs one is tried when it must be quick.
 const QUICK: usize = 20;
 /// Into so many parts `cargo mutants` parts its bugs; the first is tried.
-const SHARDS: usize = 200;
+const SHARDS: usize = 50;
 /// The crates that it makes bugs in.
 const CORE: [&str; 2] = ["messages", "actors"];
 
@@ -87,7 +86,8 @@ fn shrunk(setting: &Setting, program: &Path) -> Result<Vec<Row>, Fault> {
     Ok(kinds.into_iter().enumerate().map(row).collect())
 }
 
-/// Bugs that `cargo mutants` makes in the core crates, a part of them, with the simulator among those that look.
+/// Bugs that `cargo mutants` makes in the core crates, a part of them. The tests of the crate that has the bug look
+/// first; the simulator's look at what those missed.
 fn made() -> Result<Row, Fault> {
     let missing = |said: String| Fault::Missing {
         program: "cargo-mutants",
@@ -99,19 +99,52 @@ fn made() -> Result<Row, Fault> {
         return Err(missing(String::from_utf8_lossy(&found.stderr).trim().to_owned()));
     }
     let out = tempfile::tempdir().map_err(failed("a directory for cargo mutants"))?;
+    let shard = format!("0/{SHARDS}");
+    let own = mutants(&out.path().join("own"), &["--sharding", "round-robin", "--shard", &shard])?;
+    let missed: Vec<String> = own.missed.iter().map(|bug| format!("^{}$", literal(bug))).collect();
+    let mut again = vec!["--test-package", "simulator"];
+    for (name, bug) in own.missed.iter().zip(&missed) {
+        again.extend(["--re", bug, "--file", name.split(':').next().unwrap_or_default()]);
+    }
+    let left = if missed.is_empty() { None } else { Some(mutants(&out.path().join("simulator"), &again)?) };
+    let caught = |bug: &&String| left.as_ref().is_some_and(|left| left.killed.contains(bug));
+    let (tried, by_own) = (own.killed.len() + own.missed.len(), own.killed.len());
+    let by_simulator = own.missed.iter().filter(caught).count();
+    let note = format!(
+        "{by_own} by the crate's own tests and {by_simulator} by the simulator's, of {tried}: one part of {SHARDS}"
+    );
+    let share = (by_own + by_simulator) as f64 * 100.0 / tried.max(1) as f64;
+    Ok(least("simulation.cargo_mutants", share, "% killed", 90.0, 95.0).note(note))
+}
+
+/// What came of bugs that were made.
+struct Made {
+    killed: Vec<String>,
+    missed: Vec<String>,
+}
+
+/// Has `cargo mutants` make those bugs that `which` says, and try them.
+fn mutants(out: &Path, which: &[&str]) -> Result<Made, Fault> {
+    std::fs::create_dir_all(out).map_err(failed(out.display()))?;
     let mut command = Command::new("cargo");
-    command.args(["mutants", "--no-shuffle", "--shard"]).arg(format!("0/{SHARDS}")).arg("-o").arg(out.path());
+    command.args(["mutants", "--no-shuffle", "--test-tool", "nextest", "--exclude", "actors/src/mutant.rs", "-o"]);
+    command.arg(out).args(which);
     CORE.iter().for_each(|name| _ = command.args(["--package", name]));
-    ["messages", "actors", "simulator"].iter().for_each(|name| _ = command.args(["--test-package", name]));
     let output = command.output().map_err(failed("cargo mutants"))?;
-    let path = out.path().join("mutants.out/outcomes.json");
-    let told = std::fs::read(&path).map_err(failed(String::from_utf8_lossy(&output.stderr)))?;
-    let told: Value = serde_json::from_slice(&told).map_err(failed(path.display()))?;
-    let count = |name: &str| told[name].as_f64().unwrap_or_default();
-    let (killed, missed) = (count("caught") + count("timeout"), count("missed"));
-    let note = format!("{killed} of {} tried, one part of {SHARDS}", killed + missed);
-    Ok(least("simulation.cargo_mutants", killed * 100.0 / (killed + missed).max(1.0), "% killed", 90.0, 95.0)
-        .note(note))
+    let list = |name: &str| {
+        let path = out.join("mutants.out").join(name);
+        let text = std::fs::read_to_string(&path);
+        let text = text.map_err(failed(format!("{}: {}", path.display(), String::from_utf8_lossy(&output.stderr))))?;
+        Ok::<Vec<String>, Fault>(text.lines().map(str::to_owned).collect())
+    };
+    let killed = [list("caught.txt")?, list("timeout.txt")?].concat();
+    Ok(Made { killed, missed: list("missed.txt")? })
+}
+
+/// A regular expression for exactly this text.
+fn literal(text: &str) -> String {
+    let special = |letter| r"\.+*?()|[]{}^$".contains(letter);
+    text.chars().flat_map(|letter| special(letter).then_some('\\').into_iter().chain([letter])).collect()
 }
 
 /// The tests about planted bugs of a test program, that of the score left out.

@@ -12,6 +12,9 @@ use messages::time::{Span, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
+/// At so many times at the most something is lost.
+const TIMES_MAX: u64 = 10_000;
+
 /// What is lost: a name, and the nodes that go with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -91,7 +94,13 @@ impl Blast {
     pub fn new(moment: &Moment, every: Span, watched: Span) -> Result<Self, Vec<(usize, String)>> {
         let run = whatif::prepare(moment, &Change::default())?;
         let every = Span(every.0.max(1));
-        let count = moment.until.since(moment.beginning.at).0 / every.0;
+        let length = moment.until.since(moment.beginning.at);
+        let count = length.0 / every.0;
+        if count > TIMES_MAX {
+            let longer = Span(length.0.div_ceil(TIMES_MAX));
+            let message = format!("{count} times are more than {TIMES_MAX}; lose something every {longer} or more");
+            return Err(vec![(0, message)]);
+        }
         let times = (0..=count).map(|number| moment.beginning.at.after(every.times(number)));
         Ok(Self { world: run.world, times: times.filter(|at| *at < moment.until).collect(), watched })
     }

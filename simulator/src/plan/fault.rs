@@ -7,6 +7,7 @@ use std::fmt;
 
 /// Something that goes wrong for a while.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Fault {
     /// Its identity, by which its draws are keyed: it stays when other faults are left out.
     pub id: u64,
@@ -53,6 +54,7 @@ impl fmt::Display for When {
 
 /// Something that is waited for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Trigger {
     /// What must be committed.
     pub pattern: Pattern,
@@ -66,6 +68,7 @@ pub struct Trigger {
 
 /// An event, as far as it matters. What is not named may be anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Pattern {
     /// The kind of actor that records it.
     pub kind: Option<Kind>,

@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 /// A world and what happens to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Plan {
     /// The scenario it was made from.
     pub scenario: String,
@@ -58,6 +59,7 @@ pub struct Plan {
 
 /// One machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct MachinePlan {
     /// What it says it is.
     pub spec: NodeSpec,
@@ -69,6 +71,7 @@ pub struct MachinePlan {
 
 /// A moment from which draws are those of another seed. Ids stay what they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Rekey {
     /// From when, in microseconds.
     pub at: u64,
@@ -78,6 +81,7 @@ pub struct Rekey {
 
 /// How fast things are: each a shortest and a longest time, in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Pace {
     /// Between actors, within the control plane.
     pub inside_us: (u64, u64),
@@ -91,6 +95,7 @@ pub struct Pace {
 
 /// A command of a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Operation {
     /// Not before, in microseconds.
     pub at: u64,

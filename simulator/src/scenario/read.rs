@@ -57,7 +57,7 @@ type Called<T> = (&'static str, fn(T) -> Action);
 const TIME_MAX: Span = Span::seconds(3_600_000);
 /// The most machines, and how often something may come.
 const MACHINES_MAX: u64 = 100_000;
-const MACHINES: &str = "a number or a range like \"1..5\", of 100000 at the most";
+const MACHINES: &str = "a number or a range like \"1..5\", from 1 to 100000";
 const TIMES_MAX: u64 = 10_000;
 const TIMES: &str = "a number or a range like \"1..5\", of 10000 at the most";
 
@@ -84,7 +84,7 @@ fn counts(text: &str) -> Option<Range> {
 }
 
 fn machines(text: &str) -> Option<Range> {
-    counts(text).filter(|range| range.high <= MACHINES_MAX)
+    counts(text).filter(|range| range.low > 0 && range.high <= MACHINES_MAX)
 }
 
 fn repeats(text: &str) -> Option<Range> {

@@ -87,11 +87,21 @@ fn what_would_never_end_is_refused_before_it_begins() {
     let said = said_after("machines = \"4\"", "machines = 10000000");
     assert_eq!(
         said,
-        "small.toml:3:12: machines is \"10000000\"; expected a number or a range like \"1..5\", of 100000 at the most\n"
+        "small.toml:3:12: machines is \"10000000\"; expected a number or a range like \"1..5\", from 1 to 100000\n"
     );
     assert!(said_after("heal = \"20s\"", "heal = \"5000h\"").contains("of 1000h at the most"));
+    assert!(said_after("machines = \"4\"", "machines = 0").contains("from 1 to 100000"));
     assert!(first("what = \"loss\"\ntimes = 4000000000").2.contains("of 10000 at the most"));
     assert!(said_after("at = \"2s\"\napply", "at = \"2s\"\ntimes = 1000000\napply").contains("of 10000 at the most"));
+}
+
+#[test]
+fn a_field_that_a_fault_makes_nothing_of_is_refused() {
+    assert_eq!(
+        first("what = \"partition\"\nper_mille = 10"),
+        (2, 13, "partition has no per_mille; leave it out".into())
+    );
+    assert_eq!(first("what = \"loss\"\nextra = \"1ms\""), (2, 10, "loss has no extra; leave it out".into()));
 }
 
 #[test]

@@ -9,6 +9,7 @@ fn order() -> impl Strategy<Value = Order> {
         let goal = [Goal::Hold, Goal::Run, Goal::Stop][usize::from(goal) % 3];
         if alone { exclusive(number, goal) } else { shared(number, goal) }
     });
+    let some = || prop::collection::vec(assignment.clone(), 0..5);
     prop_oneof![
         (1..4u64, 1..9u64, 0..9u64).prop_map(|(epoch, session, desired)| Order::Welcome {
             epoch,
@@ -19,8 +20,14 @@ fn order() -> impl Strategy<Value = Order> {
             desired,
         }),
         Just(Order::SayHello),
-        (1..4u64, 0..20u64, prop::collection::vec(assignment, 0..5))
-            .prop_map(|(epoch, version, assignments)| Order::Desired { epoch, version, assignments }),
+        (1..4u64, 0..20u64, some()).prop_map(|(epoch, version, assignments)| Order::Desired {
+            epoch,
+            version,
+            assignments
+        }),
+        (1..4u64, 0..20u64, some(), 0..5u64).prop_map(|(epoch, since, changed, gone)| {
+            Order::Changed { epoch, since, version: since + 1, changed, gone: vec![instance(gone)] }
+        }),
         (0..20u64).prop_map(|report| Order::ReportHeard { report }),
     ]
 }

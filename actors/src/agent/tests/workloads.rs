@@ -148,6 +148,50 @@ fn desired_state_that_is_old_is_not_heeded() {
 }
 
 #[test]
+fn a_change_is_heeded_only_by_who_has_what_was_before_it() {
+    let mut story = Story::leased();
+    story.desire(&[shared(1, Goal::Run), shared(2, Goal::Run)]);
+    [1, 2].into_iter().for_each(|number| story.started(number));
+    story.take();
+    let change = |epoch, since| Order::Changed {
+        epoch,
+        since,
+        version: since + 1,
+        changed: vec![shared(3, Goal::Run), shared(2, Goal::Stop)],
+        gone: vec![instance(1)],
+    };
+    for (epoch, since) in [(1, 2), (1, 0), (2, 1)] {
+        story.hear(change(epoch, since));
+        assert_eq!(story.take(), [], "epoch {epoch}, since version {since}");
+    }
+    story.hear(change(1, 1));
+    let said = story.take();
+    assert!(said.contains(&Output::Say(Message::Reconciled { epoch: 1, version: 2 })), "{said:?}");
+    assert!(said.contains(&stop(1, GRACE)) && said.contains(&stop(2, GRACE)), "{said:?}");
+    story.ended(1, Reason::ExitSignal);
+    story.ended(2, Reason::ExitSignal);
+    let acts = story.acts();
+    assert!(acts.contains(&Output::Start(shared(3, Goal::Run))), "{acts:?}");
+    story.hear(change(1, 1));
+    assert_eq!(story.acts(), [], "the same again");
+}
+
+#[test]
+fn a_change_is_not_heeded_before_all_was_said_in_this_session() {
+    let mut story = Story::leased();
+    story.desire(&[shared(1, Goal::Run)]);
+    story.hear(Order::SayHello);
+    story.take();
+    let change =
+        Order::Changed { epoch: 1, since: 1, version: 2, changed: vec![shared(2, Goal::Run)], gone: Vec::new() };
+    story.hear(change.clone());
+    assert_eq!(story.acts(), [], "it says hello");
+    story.welcome(1, 2);
+    story.hear(change);
+    assert_eq!(story.acts(), [], "it waits for all that is desired");
+}
+
+#[test]
 fn a_late_welcome_does_not_make_old_desired_state_new() {
     let mut story = Story::leased();
     story.desire(&[shared(1, Goal::Run)]);

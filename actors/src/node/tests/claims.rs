@@ -129,6 +129,41 @@ fn a_report_overtaken_by_a_newer_one_changes_nothing() {
 }
 
 #[test]
+fn an_agent_that_has_taken_in_all_is_told_what_changed_and_else_all_again() {
+    let mut story = Story::ready();
+    let change = |since, goals: &[(u64, Goal)], gone: &[u64]| {
+        let goals = goals.iter().map(|(number, goal)| (instance(*number), *goal)).collect::<Vec<_>>();
+        (Some(since), goals, gone.iter().map(|number| instance(*number)).collect::<Vec<_>>())
+    };
+    let said = |story: &Story| match story.orders()[..] {
+        [Order::Changed { since, changed, gone, .. }] => {
+            (Some(*since), changed.iter().map(|each| (each.instance, each.goal)).collect(), gone.clone())
+        }
+        [Order::Desired { assignments, .. }] => {
+            (None, assignments.iter().map(|each| (each.instance, each.goal)).collect::<Vec<_>>(), Vec::new())
+        }
+        ref other => panic!("desired state was expected, not {other:?}"),
+    };
+    let noted = |story: &mut Story, version| {
+        story.tell(Address::Agent(me()), Message::Reconciled { epoch: 1, version });
+    };
+    noted(&mut story, 1);
+    (1..=3).for_each(|number| story.claim(instance(number), 100));
+    story.start(instance(1));
+    assert_eq!(said(&story), change(1, &[(1, Goal::Run)], &[]), "what is only held is none of its business");
+    story.start(instance(2));
+    let mut all = vec![(instance(1), Goal::Run), (instance(2), Goal::Run), (instance(3), Goal::Hold)];
+    all.sort_unstable_by_key(|(instance, _)| *instance);
+    assert_eq!(said(&story), (None, all, vec![]), "it is not known to have taken in the change");
+    noted(&mut story, 3);
+    story.stop(instance(2));
+    assert_eq!(said(&story), change(3, &[(2, Goal::Stop)], &[]));
+    noted(&mut story, 4);
+    story.stop(instance(3));
+    assert_eq!(said(&story), change(4, &[], &[3]));
+}
+
+#[test]
 fn desired_state_is_said_until_the_agent_took_it_in() {
     let mut story = Story::ready();
     story.claim(instance(1), 400);

@@ -137,7 +137,11 @@ impl Report {
 
     fn row(&self) -> Vec<String> {
         let Summary { scenario, seeds, events, entries, verdict, failed, .. } = &self.summary;
-        let verdict = if self.passed() { (*verdict).to_owned() } else { format!("{verdict}: {failed} seeds") };
+        let verdict = match *failed {
+            0 => (*verdict).to_owned(),
+            1 => format!("{verdict}: 1 seed"),
+            more => format!("{verdict}: {more} seeds"),
+        };
         let hash = self.single.as_ref().map_or(&self.summary.log_hash, |single| &single.log_hash);
         let hash = hash.chars().take(HASH_SHOWN).collect();
         let wall = format!("{:.1} s", self.wall.as_secs_f64());

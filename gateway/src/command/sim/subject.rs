@@ -49,11 +49,10 @@ impl Subject {
         let found = expected.filter(|signature| signature.is_in(&verdict)).or_else(|| Signature::first(&verdict));
         match found {
             Some(signature) => Ok((plan, signature)),
-            None => Err(Fault::refused(
-                messages::reason::Reason::WrongState,
-                format!("{} does not fail: nothing is violated", self.what),
-                "find a failure with `orrery sim search`",
-            )),
+            None => Err(Fault::Misuse(format!(
+                "{} does not fail: nothing is violated; find a failure with `orrery sim search`",
+                self.what
+            ))),
         }
     }
 }

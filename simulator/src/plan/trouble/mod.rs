@@ -62,6 +62,17 @@ pub struct Kind {
     pub make: fn(&Given) -> Trouble,
 }
 
+impl Kind {
+    /// Whether what it makes depends on how many of a thousand it is given, and on how much longer or later.
+    pub fn heeds(&self) -> (bool, bool) {
+        let made = |per_mille, extra_us| {
+            (self.make)(&Given { per_mille, extra_us, lasts: 1, choice: 0, random: Random::new(0), key: [0, 0] })
+        };
+        let plain = made(1, 1_000_000);
+        (made(2, 1_000_000) != plain, made(1, 2_000_000) != plain)
+    }
+}
+
 /// Whom a kind of trouble hits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aim {
@@ -119,6 +130,15 @@ pub fn kind(name: &str) -> Option<&'static Kind> {
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
+
+    #[test]
+    fn a_kind_heeds_what_it_is_made_of() {
+        let heeds = |name| kind(name).map(Kind::heeds);
+        assert_eq!(heeds("loss"), Some((true, false)));
+        assert_eq!(heeds("disk-stall"), Some((false, true)));
+        assert_eq!(heeds("reorder"), Some((true, true)));
+        assert_eq!(heeds("partition"), Some((false, false)));
+    }
 
     #[test]
     fn every_kind_makes_what_has_its_name_and_no_two_share_one() {

@@ -46,6 +46,7 @@ impl Reader<'_> {
             let meant = meant(&what, &known).map(|name| format!("; did you mean {name:?}?")).unwrap_or_default();
             self.fault(at, format!("there is no fault {what:?}{meant}; known are {}", known.join(", ")));
         }
+        self.heeded(kind, &table);
         let on = self.on(&mut table, around);
         let from = if on.is_some() { Range::exactly(0) } else { Range::new(3_000_000, 25_000_000) };
         let begins = position(&table, "at").unwrap_or(at);
@@ -65,6 +66,17 @@ impl Reader<'_> {
         }
         self.rest(&table, "what, at, on, nth, after, target, lasts, times, per_mille, extra");
         Some(going)
+    }
+
+    /// A field that this kind of fault makes nothing of is a mistake.
+    fn heeded(&mut self, kind: Option<&trouble::Kind>, table: &Table<'_>) {
+        let Some(kind) = kind else { return };
+        let (per_mille, extra) = kind.heeds();
+        for (field, heeded) in [("per_mille", per_mille), ("extra", extra)] {
+            if let (Some(at), false) = (position(table, field), heeded) {
+                self.fault(at, format!("{} has no {field}; leave it out", kind.name));
+            }
+        }
     }
 
     fn on(&mut self, table: &mut Table<'_>, around: &Around<'_>) -> Option<On> {
