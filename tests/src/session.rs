@@ -66,7 +66,7 @@ impl System {
         done(self, &["node", "uncordon", "node-2"]);
     }
 
-    /// Rolls a good revision of the third job out, and wants one more of the first and then one fewer.
+    /// Rolls a good revision of every job out, and wants one more of the first and then one fewer.
     pub fn roll_and_scale(&self) {
         let text = std::fs::read_to_string(crate::root().join("examples/abc.toml")).expect("the example is there");
         let programs = crate::root().canonicalize().expect("the repository is there").join("target/release");
@@ -75,8 +75,11 @@ impl System {
         let path = self.data().join("rolled.toml");
         std::fs::write(&path, text).expect("a manifest can be written");
         done(self, &["apply", "--no-build", &path.display().to_string()]);
-        self.eventually("the rollout settles", |system| {
-            system.json(&["rollout", "list"]).unwrap_or_default().to_string().contains("settled")
+        self.eventually("the rollouts are done", |system| {
+            let rollouts = system.json(&["rollout", "list"]).unwrap_or_default();
+            let states = rollouts.as_array().into_iter().flatten().map(|one| one["state"].as_str());
+            let states: Vec<_> = states.collect();
+            !states.is_empty() && states.iter().all(|state| *state == Some("done"))
         });
         done(self, &["job", "scale", "a", "5"]);
         self.eventually("there are five", |system| system.healthy("a") == 5);
