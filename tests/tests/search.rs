@@ -112,11 +112,13 @@ fn a_plan_that_makes_no_sense_is_refused_with_the_place() {
     let write = |name: &str, text: &str| std::fs::write(at.join(name), text).expect("a plan can be written");
     write("newer.json", &text.replacen("\"version\": 1", "\"version\": 2", 1));
     write("cut.json", &text[..text.len() / 3]);
+    write("odd.json", &text.replacen("\"pace\": {", "\"pace\": {\n\"haste\": 1,", 1));
     write("lost.json", &text.replacen("\"machine\": 0", "\"machine\": 9", 1));
     for (file, place, says) in [
         ("newer.json", "newer.json:2:14: ", "this build reads version 1"),
         ("cut.json", "cut.json:", "EOF"),
         ("lost.json", "lost.json:", "there is no machine 9"),
+        ("odd.json", "odd.json:", "unknown field `haste`"),
     ] {
         let (code, _, complaint) = sim(at, &["run", "--plan", file]);
         assert_eq!(code, Some(2), "{file}: {complaint}");

@@ -49,10 +49,11 @@ impl Subject {
         let found = expected.filter(|signature| signature.is_in(&verdict)).or_else(|| Signature::first(&verdict));
         match found {
             Some(signature) => Ok((plan, signature)),
-            None => Err(Fault::Misuse(format!(
-                "{} does not fail: nothing is violated; find a failure with `orrery sim search`",
-                self.what
-            ))),
+            None => Err(Fault::refused(
+                messages::reason::Reason::WrongState,
+                format!("{} does not fail: nothing is violated", self.what),
+                "find a failure with `orrery sim search`",
+            )),
         }
     }
 }
