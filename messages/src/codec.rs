@@ -69,8 +69,24 @@ fn config() -> impl bincode::config::Config {
 /// # Panics
 /// Never for the types of this crate: they contain nothing that bincode cannot write.
 pub fn encode_bare<T: Serialize>(value: &T) -> Vec<u8> {
-    bincode::serde::encode_to_vec(value, bincode::config::standard())
-        .unwrap_or_else(|error| panic!("a value of ours could not be written: {error}"))
+    let mut out = Vec::new();
+    append_bare(value, &mut out);
+    out
+}
+
+fn append_bare<T: Serialize>(value: &T, out: &mut Vec<u8>) {
+    bincode::serde::encode_into_writer(value, Appending(out), bincode::config::standard())
+        .unwrap_or_else(|error| panic!("a value of ours could not be written: {error}"));
+}
+
+/// Writes to the end of bytes there are.
+struct Appending<'a>(&'a mut Vec<u8>);
+
+impl bincode::enc::write::Writer for Appending<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), bincode::error::EncodeError> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
 }
 
 /// A value from bytes without a header; every byte must be used.
@@ -104,16 +120,19 @@ pub const fn version(kind: Kind) -> u16 {
     }
 }
 
-fn seal(kind: u8, version: u16, payload: &[u8], out: &mut Vec<u8>) {
-    let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+/// Appends a record whose payload `write` appends.
+fn seal(kind: u8, version: u16, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.push(MAGIC);
     out.push(kind);
     out.extend_from_slice(&version.to_le_bytes());
-    out.extend_from_slice(&length.to_le_bytes());
-    let sum = crc32c::crc32c_append(crc32c::crc32c(&out[start + 1..]), payload);
-    out.extend_from_slice(&sum.to_le_bytes());
-    out.extend_from_slice(payload);
+    out.extend_from_slice(&[0; 8]);
+    write(out);
+    let length = u32::try_from(out.len() - start - HEADER_BYTES).unwrap_or(u32::MAX);
+    let (header, payload) = out[start..].split_at_mut(HEADER_BYTES);
+    header[4..8].copy_from_slice(&length.to_le_bytes());
+    let sum = crc32c::crc32c_append(crc32c::crc32c(&header[1..8]), payload);
+    header[8..].copy_from_slice(&sum.to_le_bytes());
 }
 
 /// Kind, version, payload, and what follows the record.
@@ -141,15 +160,14 @@ fn open(bytes: &[u8]) -> Result<Opened<'_>, CodecError> {
 
 /// Appends the record of an entry.
 pub fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
-    let payload = match entry {
-        Entry::Job(record) => encode_bare(record),
-        Entry::Node(record) => encode_bare(record),
-        Entry::Scheduler(record) => encode_bare(record),
-        Entry::Route(record) => encode_bare(record),
-        Entry::Rollout(record) => encode_bare(record),
-        Entry::Policy(record) => encode_bare(record),
-    };
-    seal(entry.kind() as u8, version(entry.kind()), &payload, out);
+    seal(entry.kind() as u8, version(entry.kind()), out, |out| match entry {
+        Entry::Job(record) => append_bare(record, out),
+        Entry::Node(record) => append_bare(record, out),
+        Entry::Scheduler(record) => append_bare(record, out),
+        Entry::Route(record) => append_bare(record, out),
+        Entry::Rollout(record) => append_bare(record, out),
+        Entry::Policy(record) => append_bare(record, out),
+    });
 }
 
 /// The entry at the head of `bytes`, and what follows it.
@@ -197,7 +215,7 @@ pub const ENVELOPE_VERSION: u16 = 2;
 /// The record of an envelope, for a bus.
 pub fn encode_envelope(envelope: &Envelope) -> Vec<u8> {
     let mut out = Vec::new();
-    seal(ENVELOPE, ENVELOPE_VERSION, &encode_bare(envelope), &mut out);
+    seal(ENVELOPE, ENVELOPE_VERSION, &mut out, |out| append_bare(envelope, out));
     out
 }
 

@@ -17,6 +17,11 @@ impl<T> Shared<T> {
     pub fn new(value: T) -> Self {
         Self(Arc::new(value))
     }
+
+    /// Whether this and the other are copies of each other of which none was written to. What is equal may yet not be.
+    pub fn untouched(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 impl<T> Clone for Shared<T> {
@@ -72,7 +77,9 @@ mod tests {
     fn a_copy_that_is_written_to_leaves_the_other_as_it_was() {
         let one = Shared::new(vec![1, 2]);
         let mut other = one.clone();
+        assert!(one.untouched(&other));
         other.push(3);
+        assert!(!one.untouched(&other));
         assert_eq!((one.len(), other.len()), (2, 3));
     }
 

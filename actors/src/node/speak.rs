@@ -10,6 +10,18 @@ use messages::reason::Reason;
 use messages::scheduler::DEFAULT_SITE;
 use messages::{job, scheduler};
 
+impl Node {
+    /// The instances whose claims are new, or were written to.
+    fn touched_since(&self, before: &Self) -> Vec<InstanceId> {
+        let mut then = before.claims.iter().peekable();
+        let touched = self.claims.iter().filter(|(instance, claim)| {
+            while then.next_if(|(other, _)| other < instance).is_some() {}
+            then.next_if(|(other, _)| other == instance).is_none_or(|(_, earlier)| !claim.untouched(earlier))
+        });
+        touched.map(|(instance, _)| *instance).collect()
+    }
+}
+
 impl Draft<'_, Node> {
     /// The deadline passed: gives up what was suspect for too long, and says again what is owed.
     pub(super) fn wake(&mut self) {
@@ -45,8 +57,7 @@ impl Draft<'_, Node> {
         if self.state.up() && self.state.desired.told_since(Some(&before.desired)) {
             if self.state.follows(before) { self.say_changed(before) } else { self.say_desired() }
         }
-        let instances: Vec<_> = self.state.claims.keys().copied().collect();
-        for instance in instances {
+        for instance in self.state.touched_since(before) {
             self.speak_of_claim(instance, before);
         }
         let releases: Vec<_> = self.state.releases.keys().copied().collect();
