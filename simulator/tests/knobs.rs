@@ -1,5 +1,7 @@
-//! How a world is run changes nothing of what comes of it: neither what keeps the events, nor whether machines rest.
+//! How a world is run changes nothing of what comes of it: neither what keeps the events, nor whether machines rest, nor
+//! whether the scheduler looks at every node or asks its index.
 
+use actors::scheduler::scanning;
 use simulator::big::Big;
 use simulator::plan::Plan;
 use simulator::scenario;
@@ -14,6 +16,8 @@ fn same(plan: &Plan) {
         let other = simulator::run_with(plan, knobs);
         assert_eq!(plain, other, "seed {} of {} with {knobs:?}", plan.seed, plan.scenario);
     }
+    let scanned = scanning(|| simulator::run_with(plan, KNOBS[0]));
+    assert_eq!(plain, scanned, "seed {} of {} with every node looked at", plan.seed, plan.scenario);
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Whether jobs that are new or changed would fit, all of them together, beside what there is.
 
 use super::Scheduler;
-use super::cluster::ClusterView;
 use super::filter::{Survey, Want};
-use super::{explain, select};
+use super::view::ClusterView;
+use super::{explain, index, select};
 use messages::id::{InstanceId, JobId};
 use messages::manifest::JobSpec;
 use messages::node::Standing;
@@ -43,7 +43,7 @@ fn fits(view: &mut ClusterView<'_>, spec: &JobSpec, open: bool) -> Result<(), Re
         place: &spec.place,
     };
     let survey = Survey::new(view, want);
-    if spec.instances > 0 && !survey.possible() {
+    if spec.instances > 0 && !possible(view, &survey) {
         let struck: Vec<_> = survey.nodes().iter().filter_map(|it| Some((it, it.strike.clone()?))).collect();
         let why = explain::unplaceable(&want, &spec.name, &struck);
         return Err(refusal(format!("job {}: {}", spec.name, why.message), why));
@@ -69,6 +69,14 @@ fn fits(view: &mut ClusterView<'_>, spec: &JobSpec, open: bool) -> Result<(), Re
         }
     }
     Ok(())
+}
+
+/// Whether some node could take an instance if nothing else were there.
+fn possible(view: &ClusterView<'_>, survey: &Survey<'_>) -> bool {
+    match survey.indexed {
+        true => index::possible(view, survey),
+        false => survey.nodes().iter().any(|node| node.strike.is_none()),
+    }
 }
 
 fn refusal(message: String, why: Unplaceable) -> Refusal {

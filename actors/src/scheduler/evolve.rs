@@ -1,7 +1,7 @@
 //! How the scheduler's state follows from its events.
 
-use super::cluster::{RefusedBy, Reservation};
-use super::{Known, RESERVATION, REVISIONS_MAX, Rules, Scheduler, Waiting};
+use super::nodes::{RefusedBy, Reservation};
+use super::{RESERVATION, REVISIONS_MAX, Rules, Scheduler, Waiting};
 use messages::id::{InstanceId, JobId, NodeId};
 use messages::node::NodeView;
 use messages::reason::Reason;
@@ -15,6 +15,7 @@ impl Scheduler {
     pub(super) fn fold(&mut self, event: &Event, at: Timestamp) {
         match event {
             Event::Learned { job, realm, name, revision, exclusive, workload, place } => {
+                self.forget_repulsion(*job);
                 let known = self.jobs.entry(*job).or_default();
                 known.realm.clone_from(realm);
                 known.name.clone_from(name);
@@ -31,7 +32,8 @@ impl Scheduler {
                 let (ask, until) = (ask.clone(), at.after(RESERVATION));
                 let reservation = Reservation { job: *job, ask, resources: *resources, until, refused };
                 self.cluster.reserve(node, reservation);
-                if self.someone_waits_for_company() {
+                let due = self.retry == Some((at.after(NEXT_TURN), 0));
+                if !due && self.someone_waits_for_company() {
                     self.retry_all(at);
                 }
             }
@@ -117,10 +119,15 @@ impl Scheduler {
     }
 
     fn note_repulsion(&mut self, job: JobId) {
-        self.repels.retain(|(_, by, _)| *by != job);
-        let Some(Known { realm, place, .. }) = self.jobs.get(&job) else { return };
-        let hard = place.apart.iter().filter(|apart| apart.hard);
-        self.repels.extend(hard.map(|apart| (JobId::named(realm, &apart.job), job, apart.within)));
+        if let Some(known) = self.jobs.get(&job) {
+            self.repels.extend(known.repulsion(job));
+        }
+    }
+
+    fn forget_repulsion(&mut self, job: JobId) {
+        if let Some(known) = self.jobs.get(&job) {
+            known.repulsion(job).for_each(|of| _ = self.repels.remove(&of));
+        }
     }
 
     fn forget_old_revisions(&mut self, job: JobId) {
@@ -137,8 +144,9 @@ impl Scheduler {
     /// Forgets a job of which there is no instance any more, anywhere.
     fn forget_if_gone(&mut self, job: JobId) {
         let gone = self.cluster.total(job) == 0 && !self.waiting.values().any(|waiting| waiting.job == job);
-        if gone && self.jobs.remove(&job).is_some() {
-            self.repels.retain(|(_, by, _)| *by != job);
+        if gone {
+            self.forget_repulsion(job);
+            self.jobs.remove(&job);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Saying why not: the nearest miss, the smallest change that would do, and the verdict on a single node.
 
 use super::Scheduler;
-use super::cluster::ClusterView;
 use super::filter::{self, Strike, Survey, Surveyed, Want};
 use super::select;
+use super::view::ClusterView;
 use messages::id::{InstanceId, JobId, NodeId};
 use messages::manifest::Tag;
 use messages::node::Standing;
@@ -104,7 +104,7 @@ fn sentences(want: &Want<'_>, surveyed: &Surveyed<'_>, strike: &Strike<'_>) -> (
             format!("node {node}: {}", verdict.words()),
             format!("permit action \"place\" for job {job} on node {node}"),
         ),
-        Strike::Tags(tag, _) => tag_sentences(job, node, tag, surveyed.node.tags().get(&tag.key)),
+        Strike::Tags(tag, _) => tag_sentences(job, node, tag, surveyed.node.tag(&tag.key)),
         Strike::Capacity(dimension, missing) => {
             let have = surveyed.node.capacity().get(*dimension);
             shortage(job, node, *dimension, have, *missing, "in all")
@@ -158,7 +158,7 @@ fn shortage(job: &str, node: &str, of: Dimension, have: u64, missing: u64, what:
     )
 }
 
-fn tag_sentences(job: &str, node: &str, tag: &Tag, have: Option<&String>) -> (String, String) {
+fn tag_sentences(job: &str, node: &str, tag: &Tag, have: Option<&str>) -> (String, String) {
     let written = match &tag.value {
         Some(value) => format!("{}={value}", tag.key),
         None => tag.key.clone(),

@@ -3,14 +3,16 @@
 //! Each node is struck out by its most permanent reason: policy, tags, what it has in all, near and apart, spread and
 //! the most per node, what it has left, and last whether it takes work now. So a node struck out late came near.
 
-use super::cluster::{ClusterView, NodeState, RefusedBy};
-use super::{Scheduler, classes};
+use super::census::Spot;
+use super::nodes::{NodeState, RefusedBy};
+use super::view::ClusterView;
+use super::{Rules, Scheduler, index};
 use crate::cedar::{Party, Verdict};
 use messages::id::{JobId, NodeId};
 use messages::manifest::{Affinity, Level, Place, Tag, Workload};
 use messages::node::Standing;
 use messages::reason::Reason;
-use messages::resources::Dimension;
+use messages::resources::{Dimension, Resources};
 use messages::shared::Shared;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -100,8 +102,8 @@ impl Strike<'_> {
 pub struct Survey<'a> {
     /// What they need.
     pub want: Want<'a>,
-    /// Whether classes of nodes suffice for a decision.
-    pub(super) by_class: bool,
+    /// Whether the index decides, instead of a look at every node.
+    pub(super) indexed: bool,
     state: &'a Scheduler,
     nodes: OnceCell<Vec<Surveyed<'a>>>,
 }
@@ -120,45 +122,52 @@ pub struct Surveyed<'a> {
 }
 
 impl<'a> Survey<'a> {
-    /// What a job needs, and whether classes suffice to find it. Nodes are looked at when they are asked for.
+    /// What a job needs. Nodes are looked at when they are asked for.
     pub fn new(view: &ClusterView<'a>, want: Want<'a>) -> Self {
-        Self { by_class: classes::suffice(view, &want), ..Self::of_nodes(view, want) }
+        Self { indexed: index::used(), ..Self::of_nodes(view, want) }
     }
 
     /// A survey in which every decision looks at every node.
     pub(super) const fn of_nodes(view: &ClusterView<'a>, want: Want<'a>) -> Self {
-        Self { want, by_class: false, state: view.state, nodes: OnceCell::new() }
+        Self { want, indexed: false, state: view.state, nodes: OnceCell::new() }
     }
 
     /// Every node, with what strikes it out for good, and what a policy that is not enforced would say.
     pub fn nodes(&self) -> &[Surveyed<'a>] {
         self.nodes.get_or_init(|| {
-            let (want, rules) = (&self.want, self.state.rules.get(self.want.realm));
-            let judge = rules.map(|rules| (rules, Party::job(want.realm, want.name, want.workload, want.exclusive)));
-            let survey = |(id, node): (NodeId, &'a NodeState)| {
-                let mut policy = None;
-                let mut strike = None;
-                if let Some((rules, job)) = judge.as_ref().filter(|_| !crate::mutant!(PlacePolicyIgnored)) {
-                    let verdict = rules.place(job, &Party::node(node.name(), node.tags()));
-                    policy = Some(verdict.worded(rules.mode));
-                    strike = verdict.denies(rules.mode).then_some(Strike::Policy(verdict));
-                }
-                let strike = strike.or_else(|| permanent(want, node));
-                Surveyed { id, node, strike, policy }
-            };
-            self.state.cluster.nodes().map(survey).collect()
+            let judge = Judge::new(self.state, self.want);
+            self.state.cluster.nodes().map(|(id, node)| judge.survey(id, node)).collect()
         })
-    }
-
-    /// Whether some node could take an instance if nothing else were there.
-    pub fn possible(&self) -> bool {
-        let classes = self.state.cluster.classes();
-        let by_class = self.by_class && classes.any_has(&self.want.workload.resources);
-        by_class || self.nodes().iter().any(|node| node.strike.is_none())
     }
 }
 
-pub(super) fn permanent<'a>(want: &Want<'a>, node: &NodeState) -> Option<Strike<'a>> {
+/// What judges nodes for good: the rules of the realm, if it has any, tags, and what a node has in all.
+pub(super) struct Judge<'a> {
+    want: Want<'a>,
+    rules: Option<(&'a Rules, Party)>,
+}
+
+impl<'a> Judge<'a> {
+    pub(super) fn new(state: &'a Scheduler, want: Want<'a>) -> Self {
+        let rules = state.rules.get(want.realm);
+        let party = |rules| (rules, Party::job(want.realm, want.name, want.workload, want.exclusive));
+        Self { want, rules: rules.map(party) }
+    }
+
+    pub(super) fn survey(&self, id: NodeId, node: &'a NodeState) -> Surveyed<'a> {
+        let mut policy = None;
+        let mut strike = None;
+        if let Some((rules, job)) = self.rules.as_ref().filter(|_| !crate::mutant!(PlacePolicyIgnored)) {
+            let verdict = rules.place(job, &Party::node(node.name(), &node.tags()));
+            policy = Some(verdict.worded(rules.mode));
+            strike = verdict.denies(rules.mode).then_some(Strike::Policy(verdict));
+        }
+        let strike = strike.or_else(|| permanent(&self.want, node));
+        Surveyed { id, node, strike, policy }
+    }
+}
+
+fn permanent<'a>(want: &Want<'a>, node: &NodeState) -> Option<Strike<'a>> {
     let required = want.place.require.iter().filter(|_| !crate::mutant!(TagsIgnored));
     let mut missing = required.filter(|tag| !node.satisfies(tag));
     if let Some(first) = missing.next() {
@@ -179,7 +188,7 @@ pub fn floors<'a>(view: &ClusterView<'a>, survey: &Survey<'a>) -> Floors {
             let ready = it.node.standing() == Standing::Ready || crate::mutant!(FloorsOverAll);
             it.strike.is_none() && ready
         });
-        open.map(|it| view.count(survey.want.job, level, it.node)).min().unwrap_or(0)
+        open.map(|it| view.count(survey.want.job, level, it.node.spot())).min().unwrap_or(0)
     };
     spreads.map(|spread| (spread.over, floor(spread.over))).collect()
 }
@@ -196,31 +205,44 @@ pub fn strike<'a>(
     surveyed
         .strike
         .clone()
-        .or_else(|| unwanted_company(view, want, node))
-        .or_else(|| unwanted_crowd(view, want, node, floors))
-        .or_else(|| {
-            let mut need = want.workload.resources;
-            if crate::mutant!(MemoryIgnored) {
-                need.memory_bytes = 0;
-            }
-            let shortage = view.free(id, node).shortage(&need);
-            shortage.map(|(dimension, missing)| Strike::Free(dimension, missing))
-        })
-        .or_else(|| {
-            let said_no = refused.iter().find(|no| no.node == id && no.version >= node.view().version);
-            said_no.map(|no| Strike::Refused(no.because))
-        })
-        .or_else(|| {
-            (node.standing() != Standing::Ready && !crate::mutant!(StandingIgnored))
-                .then_some(Strike::Standing(node.standing()))
-        })
+        .or_else(|| unwanted(view, want, node.spot(), floors))
+        .or_else(|| no_room(want, &view.free(id, node)))
+        .or_else(|| refusal(surveyed, refused))
+        .or_else(|| not_ready(node))
+}
+
+/// What strikes a node out for what it has left.
+pub(super) fn no_room<'a>(want: &Want<'a>, free: &Resources) -> Option<Strike<'a>> {
+    let need = &want.workload.resources;
+    let shortage = match crate::mutant!(MemoryIgnored) {
+        true => free.shortage(&Resources { memory_bytes: 0, ..need.clone() }),
+        false => free.shortage(need),
+    };
+    shortage.map(|(dimension, missing)| Strike::Free(dimension, missing))
+}
+
+fn refusal<'a>(surveyed: &Surveyed<'a>, refused: &[RefusedBy]) -> Option<Strike<'a>> {
+    let version = surveyed.node.view().version;
+    let said_no = refused.iter().find(|no| no.node == surveyed.id && no.version >= version);
+    said_no.map(|no| Strike::Refused(no.because))
+}
+
+/// What strikes a node out that would fit and takes nothing new.
+pub(super) fn not_ready<'a>(node: &NodeState) -> Option<Strike<'a>> {
+    let ready = node.standing() == Standing::Ready || crate::mutant!(StandingIgnored);
+    (!ready).then(|| Strike::Standing(node.standing()))
+}
+
+/// What strikes out a node at this spot for who is there.
+pub(super) fn unwanted<'a>(view: &ClusterView<'a>, want: &Want<'a>, spot: Spot, floors: &Floors) -> Option<Strike<'a>> {
+    unwanted_company(view, want, spot).or_else(|| unwanted_crowd(view, want, spot, floors))
 }
 
 /// Hard near and apart, its own and those of the jobs that are there.
-fn unwanted_company<'a>(view: &ClusterView<'a>, want: &Want<'a>, node: &'a NodeState) -> Option<Strike<'a>> {
+fn unwanted_company<'a>(view: &ClusterView<'a>, want: &Want<'a>, spot: Spot) -> Option<Strike<'a>> {
     for near in want.place.near.iter().filter(|near| near.hard && !crate::mutant!(NearIgnored)) {
-        let other = JobId::named(want.realm, &near.job);
-        if view.count(other, near.within, node) == 0 {
+        let other = view.job(want.realm, &near.job);
+        if view.count(other, near.within, spot) == 0 {
             let nowhere = view.total(other) == 0;
             if !(nowhere && other == want.job) {
                 return Some(Strike::NotNear(near, nowhere));
@@ -228,33 +250,28 @@ fn unwanted_company<'a>(view: &ClusterView<'a>, want: &Want<'a>, node: &'a NodeS
         }
     }
     for apart in want.place.apart.iter().filter(|apart| apart.hard && !crate::mutant!(ApartIgnored)) {
-        let other = JobId::named(want.realm, &apart.job);
-        if view.count(other, apart.within, node) > 0 {
+        let other = view.job(want.realm, &apart.job);
+        if view.count(other, apart.within, spot) > 0 {
             return Some(Strike::NotApart(other, apart.within));
         }
     }
     let repelled = view.repelled_by(want.job).filter(|(by, _)| *by != want.job && !crate::mutant!(RepelledIgnored));
     repelled
         .into_iter()
-        .find_map(|(by, level)| (view.count(by, level, node) > 0).then_some(Strike::NotApart(by, level)))
+        .find_map(|(by, level)| (view.count(by, level, spot) > 0).then_some(Strike::NotApart(by, level)))
 }
 
 /// Hard spreads, and the most per node.
-fn unwanted_crowd<'a>(
-    view: &ClusterView<'a>,
-    want: &Want<'a>,
-    node: &'a NodeState,
-    floors: &Floors,
-) -> Option<Strike<'a>> {
+fn unwanted_crowd<'a>(view: &ClusterView<'a>, want: &Want<'a>, spot: Spot, floors: &Floors) -> Option<Strike<'a>> {
     for spread in &want.place.spread {
         let Some(skew_max) = spread.skew_max else { continue };
         let floor = floors.get(&spread.over).copied().unwrap_or(0);
-        let count = view.count(want.job, spread.over, node);
+        let count = view.count(want.job, spread.over, spot);
         if (count + 1).saturating_sub(floor) > skew_max.max(1) && !crate::mutant!(SpreadIgnored) {
             return Some(Strike::Spread(spread.over, count, floor));
         }
     }
-    let count = view.count(want.job, Level::Node, node);
+    let count = view.count(want.job, Level::Node, spot);
     let slack = u32::from(crate::mutant!(PerNodeOffByOne));
     want.place.per_node_max.filter(|max| count >= *max + slack).map(|_| Strike::PerNode(count))
 }

@@ -5,23 +5,32 @@
 //! here and are tried again at every change, in the order in which they came.
 //!
 //! [`filter`], [`score`] and [`select`] are pure functions over a [`ClusterView`]; the policy's question whether a
-//! manifest would fit, `why-not` and plans ask the very same functions.
+//! manifest would fit, `why-not` and plans ask the very same functions. The index answers the same without looking at
+//! every node; what it keeps is no state.
 
+mod census;
+mod changes;
 mod check;
-mod classes;
 mod cluster;
 mod evolve;
 mod explain;
 pub mod filter;
+mod index;
+mod nodes;
 #[cfg(test)]
 mod reference;
 pub mod score;
 pub mod select;
 #[cfg(test)]
 mod tests;
+mod view;
 
-pub use cluster::{Cluster, ClusterView, NodeState, RefusedBy, Reservation};
+pub use census::{Domain, Spot};
+pub use cluster::Cluster;
 pub use explain::{Verdict, why_not};
+pub use index::scanning;
+pub use nodes::{NodeState, RefusedBy, Reservation};
+pub use view::ClusterView;
 
 use crate::behavior::{Behavior, Turn};
 use crate::cedar::{self, Circumstance, Compiled, Party, Policies};
@@ -56,6 +65,8 @@ pub struct Scheduler {
     retry: Option<(Timestamp, u64)>,
     repels: BTreeSet<(JobId, JobId, Level)>,
     rules: BTreeMap<String, Rules>,
+    #[serde(skip)]
+    memo: index::Memo,
 }
 
 /// What is known of a job.
@@ -109,6 +120,12 @@ impl Known {
         let workload = self.workloads.get(&revision)?;
         let (realm, name) = (&self.realm, &self.name);
         Some(Want { job, realm, name, exclusive: self.exclusive, workload, place: &self.place })
+    }
+
+    /// Whom it must be apart from: that job, this one, and at which level.
+    fn repulsion(&self, job: JobId) -> impl Iterator<Item = (JobId, JobId, Level)> {
+        let hard = self.place.apart.iter().filter(|apart| apart.hard);
+        hard.map(move |apart| (JobId::named(&self.realm, &apart.job), job, apart.within))
     }
 }
 
@@ -246,7 +263,7 @@ fn conclude<'a>(
     asked: bool,
     turn: &mut Turn<Scheduler>,
 ) {
-    let (job, resources) = (want.job, want.workload.resources);
+    let (job, resources) = (want.job, want.workload.resources.clone());
     let chosen = decision.chosen.and_then(|id| Some((id, view.state.cluster.node(id)?)));
     if let Some((id, node)) = chosen {
         view.place(job, &resources, id, node);

@@ -182,16 +182,15 @@ fn machines() -> impl Strategy<Value = Vec<Machine>> {
     })
 }
 
-/// Looking at classes decides what looking at every node decides, down to the record; also within a batch, with nodes to
-/// avoid, and with nodes that refused.
-fn classes_agree(state: &Scheduler, jobs: &[JobSpec]) {
+/// The index decides what looking at every node decides, down to the record; also within a batch, with nodes to avoid,
+/// and with nodes that refused.
+pub(super) fn index_agrees(state: &Scheduler, jobs: &[JobSpec]) {
     let some: Vec<NodeId> = state.cluster().nodes().map(|(id, _)| id).take(2).collect();
     for spec in jobs {
         let job = JobId::named(&spec.realm, &spec.name);
         let (realm, name) = (&*spec.realm, &*spec.name);
-        let place = messages::manifest::Place { per_node_max: spec.place.per_node_max, ..Default::default() };
         let (workload, exclusive) = (&spec.workload.clone().into(), spec.exclusive);
-        let want = filter::Want { job, realm, name, exclusive, workload, place: &place };
+        let want = filter::Want { job, realm, name, exclusive, workload, place: &spec.place };
         let mut view = ClusterView::new(state);
         let refused = some.iter().map(|node| RefusedBy { node: *node, version: u64::MAX, because: Reason::NoCpu });
         let refused: Vec<RefusedBy> = refused.take(1).collect();
@@ -260,7 +259,7 @@ fn run(machines: Vec<Machine>, jobs: &[JobSpec], steps: &[Step]) {
         story.settle();
         naive.follow(&story, jobs, story.seen());
         story.see();
-        classes_agree(story.cell.state(), jobs);
+        index_agrees(story.cell.state(), jobs);
     }
     story.check();
 }

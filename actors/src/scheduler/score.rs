@@ -13,11 +13,13 @@
 //! A term that does not apply is absent: `fit` without a need, `near` without an instance to be near to, `alike` for a
 //! job that wants its own company or says itself how it spreads over nodes.
 
-use super::cluster::{ClusterView, NodeState};
+use super::census::Spot;
 use super::filter::{Floors, Want};
-use messages::id::{JobId, NodeId};
+use super::nodes::NodeState;
+use super::view::ClusterView;
+use messages::id::NodeId;
 use messages::manifest::{Affinity, Level};
-use messages::resources::Dimension;
+use messages::resources::{Dimension, Resources};
 use messages::scheduler::Term;
 
 /// Names and weights, in the order of [`Terms`].
@@ -55,38 +57,60 @@ pub fn score<'a>(
     floors: &Floors,
     avoid: &[NodeId],
 ) -> Terms {
-    let avoided = if avoid.contains(&id) { 0 } else { BEST };
-    Terms([
-        fit(view, want, id, node),
-        alike(view, want, node),
-        prefer(want, node),
-        near(view, want, node),
-        apart(view, want, node),
-        spread(view, want, node, floors),
-        (!avoid.is_empty()).then_some(avoided),
-    ])
+    let Terms([fit, _, prefer, ..]) = own(want, &view.free(id, node), node);
+    let avoided = (!avoid.is_empty()).then(|| avoid.contains(&id));
+    let Terms([_, alike, _, near, apart, spread, avoid]) = company(view, want, node.spot(), floors, avoided);
+    Terms([fit, alike, prefer, near, apart, spread, avoid])
+}
+
+/// The terms that follow from the node alone, with what it has left.
+pub(super) fn own(want: &Want<'_>, free: &Resources, node: &NodeState) -> Terms {
+    Terms([fit(want, free, node), None, prefer(want, node), None, None, None, None])
+}
+
+/// The most that the node's own terms come to.
+pub(super) const OWN_MAX: i64 = BEST * (TERMS[0].1 + TERMS[2].1);
+
+/// The terms that follow from who is where, and from whether the node is one to avoid, if there are any such.
+pub(super) fn company(
+    view: &ClusterView<'_>,
+    want: &Want<'_>,
+    spot: Spot,
+    floors: &Floors,
+    avoided: Option<bool>,
+) -> Terms {
+    let avoid = avoided.map(|avoided| if avoided { 0 } else { BEST });
+    let (near, apart) = (near(view, want, spot), apart(view, want, spot));
+    Terms([None, alike(view, want, spot), None, near, apart, spread(view, want, spot, floors), avoid])
 }
 
 /// The mean share in use afterwards over the dimensions it needs, less a quarter of the gap between the fullest and
 /// the emptiest of them.
-fn fit(view: &ClusterView<'_>, want: &Want<'_>, id: NodeId, node: &NodeState) -> Option<i64> {
-    let left = view.free(id, node).minus(&want.workload.resources);
-    let share = |dimension: Dimension| {
+fn fit(want: &Want<'_>, free: &Resources, node: &NodeState) -> Option<i64> {
+    let (mut low, mut high, mut sum, mut count) = (i64::MAX, 0, 0, 0);
+    for dimension in Dimension::ALL {
         let (capacity, need) = (node.capacity().get(dimension), want.workload.resources.get(dimension));
-        let used = capacity.saturating_sub(left.get(dimension));
-        let thousandths = (capacity > 0 && need > 0).then(|| u128::from(used) * 1_000 / u128::from(capacity))?;
-        i64::try_from(thousandths).ok()
-    };
-    let shares: Vec<i64> = Dimension::ALL.into_iter().filter_map(share).collect();
-    let (low, high) = (shares.iter().min()?, shares.iter().max()?);
-    let mean = shares.iter().sum::<i64>() / i64::try_from(shares.len()).ok()?;
-    Some((mean - (high - low) / 4).clamp(0, BEST))
+        if capacity == 0 || need == 0 {
+            continue;
+        }
+        let used = capacity - free.get(dimension).saturating_sub(need).min(capacity);
+        let share = thousandths(used, capacity);
+        (low, high, sum, count) = (low.min(share), high.max(share), sum + share, count + 1);
+    }
+    (count > 0).then(|| (sum / count - (high - low) / 4).clamp(0, BEST))
 }
 
-fn alike<'a>(view: &ClusterView<'a>, want: &Want<'a>, node: &'a NodeState) -> Option<i64> {
+/// A part of a whole that is not zero, in thousandths.
+fn thousandths(part: u64, whole: u64) -> i64 {
+    let quick = part.checked_mul(1_000).map(|part| part / whole);
+    let thousandths = quick.unwrap_or_else(|| (u128::from(part) * 1_000 / u128::from(whole)) as u64);
+    i64::try_from(thousandths).unwrap_or(BEST)
+}
+
+fn alike(view: &ClusterView<'_>, want: &Want<'_>, spot: Spot) -> Option<i64> {
     let sociable = want.place.near.iter().any(|near| near.job == want.name);
     let spread = want.place.spread.iter().any(|spread| spread.over == Level::Node);
-    (!sociable && !spread).then(|| BEST / (1 + i64::from(view.count(want.job, Level::Node, node))))
+    (!sociable && !spread).then(|| BEST / (1 + i64::from(view.count(want.job, Level::Node, spot))))
 }
 
 fn prefer(want: &Want<'_>, node: &NodeState) -> Option<i64> {
@@ -96,40 +120,40 @@ fn prefer(want: &Want<'_>, node: &NodeState) -> Option<i64> {
     (total > 0).then(|| BEST * had / total)
 }
 
-fn near<'a>(view: &ClusterView<'a>, want: &Want<'a>, node: &'a NodeState) -> Option<i64> {
+fn near(view: &ClusterView<'_>, want: &Want<'_>, spot: Spot) -> Option<i64> {
     mean(want.place.near.iter().filter(|near| !near.hard), |near| {
-        let other = JobId::named(want.realm, &near.job);
+        let other = view.job(want.realm, &near.job);
         let levels = Level::ALL.into_iter().filter(|level| *level >= near.within);
         let mut values = levels.zip([BEST, BEST / 2, BEST / 4, BEST / 8]);
-        let found = values.find(|(level, _)| view.count(other, *level, node) > 0);
+        let found = values.find(|(level, _)| view.count(other, *level, spot) > 0);
         (view.total(other) > 0).then(|| found.map_or(0, |(_, value)| value))
     })
 }
 
-fn apart<'a>(view: &ClusterView<'a>, want: &Want<'a>, node: &'a NodeState) -> Option<i64> {
+fn apart(view: &ClusterView<'_>, want: &Want<'_>, spot: Spot) -> Option<i64> {
     mean(want.place.apart.iter().filter(|apart| !apart.hard), |apart| {
-        let other = JobId::named(want.realm, &apart.job);
-        Some(BEST / (1 + i64::from(view.count(other, apart.within, node))))
+        let other = view.job(want.realm, &apart.job);
+        Some(BEST / (1 + i64::from(view.count(other, apart.within, spot))))
     })
 }
 
-fn spread<'a>(view: &ClusterView<'a>, want: &Want<'a>, node: &'a NodeState, floors: &Floors) -> Option<i64> {
+fn spread(view: &ClusterView<'_>, want: &Want<'_>, spot: Spot, floors: &Floors) -> Option<i64> {
     let values = want.place.spread.iter().map(|spread| {
         let floor = floors.get(&spread.over).copied().unwrap_or(0);
-        let above = view.count(want.job, spread.over, node).saturating_sub(floor);
+        let above = view.count(want.job, spread.over, spot).saturating_sub(floor);
         BEST / (1 + i64::from(above))
     });
-    average(values.collect())
+    average(values)
 }
 
 fn mean<'a>(
     affinities: impl Iterator<Item = &'a Affinity>,
     value: impl FnMut(&'a Affinity) -> Option<i64>,
 ) -> Option<i64> {
-    average(affinities.filter_map(value).collect())
+    average(affinities.filter_map(value))
 }
 
-fn average(values: Vec<i64>) -> Option<i64> {
-    let count = i64::try_from(values.len()).ok().filter(|count| *count > 0)?;
-    Some(values.iter().sum::<i64>() / count)
+fn average(values: impl Iterator<Item = i64>) -> Option<i64> {
+    let (sum, count) = values.fold((0, 0), |(sum, count), value| (sum + value, count + 1));
+    (count > 0).then(|| sum / count)
 }

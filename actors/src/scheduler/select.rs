@@ -1,11 +1,13 @@
-//! The decision: every node filtered, those that fit scored, the best chosen, and all of it written down.
+//! The decision: every node filtered, those that fit scored, the best chosen, and all of it written down. The index
+//! comes to the same without looking at every node.
 //!
 //! Of equals the first by name is chosen, so that people can foresee it and small instances gather in few nodes.
 
-use super::cluster::{ClusterView, NodeState, RefusedBy};
 use super::filter::{self, Strike, Survey, Surveyed};
+use super::nodes::{NodeState, RefusedBy};
 use super::score::{self, Terms};
-use super::{classes, explain};
+use super::view::ClusterView;
+use super::{explain, index};
 use messages::id::NodeId;
 use messages::reason::Reason;
 use messages::scheduler::{Ask, Candidate, Decision};
@@ -13,13 +15,13 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// A node that fits: its score first, so that the greatest is the best.
-pub(super) type Ranked<'a> = (i64, Reverse<(&'a str, NodeId)>);
+type Ranked<'a> = (i64, Reverse<(&'a str, NodeId)>);
 
 /// Decides where an instance goes.
 pub fn decide<'a>(view: &ClusterView<'a>, survey: &Survey<'a>, ask: &Ask, refused: &[RefusedBy]) -> Decision {
     let want = &survey.want;
-    if survey.by_class
-        && let Some(decision) = classes::decide(view, want, ask, refused)
+    if survey.indexed
+        && let Some(decision) = index::decide(view, survey, ask, refused)
     {
         return decision;
     }
@@ -58,7 +60,7 @@ pub fn decide<'a>(view: &ClusterView<'a>, survey: &Survey<'a>, ask: &Ask, refuse
     }
 }
 
-pub(super) fn keep<'a>(best: &mut Vec<Ranked<'a>>, node: Ranked<'a>) {
+fn keep<'a>(best: &mut Vec<Ranked<'a>>, node: Ranked<'a>) {
     let at = best.partition_point(|other| *other > node);
     if at < Decision::CANDIDATES_MAX {
         best.insert(at, node);

@@ -76,7 +76,9 @@ impl Story {
         let restored = Cell::restore(self.cell.id(), &self.cell.snapshot()).expect("a snapshot of this build");
         assert_eq!(fold.state(), self.cell.state());
         assert_eq!(&restored, &self.cell);
-        assert_eq!(&rebuilt(self.cell.state().cluster()), self.cell.state().cluster());
+        let (cluster, anew) = (self.cell.state().cluster(), rebuilt(self.cell.state().cluster()));
+        assert_eq!(&anew, cluster);
+        assert!(anew.counted_as(cluster) && restored.state().cluster().counted_as(cluster));
     }
 
     /// Everything recorded so far.

@@ -1,0 +1,232 @@
+//! The nodes, each with what it said last and the room given away on it.
+//!
+//! In bytes they are a map by their ids. In memory they have slots, numbers from zero in the order in which they came,
+//! by which everything derived speaks of them; no answer may depend on those.
+
+use super::census::Spot;
+use messages::id::{InstanceId, JobId, NodeId};
+use messages::manifest::Tag;
+use messages::node::{NodeView, Standing};
+use messages::reason::Reason;
+use messages::resources::Resources;
+use messages::scheduler::Ask;
+use messages::time::Timestamp;
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
+use std::collections::BTreeMap;
+
+/// One node.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct NodeState {
+    used: Resources,
+    #[serde(skip)]
+    spot: Spot,
+    view: NodeView,
+    reservations: BTreeMap<InstanceId, Reservation>,
+}
+
+impl PartialEq for NodeState {
+    fn eq(&self, other: &Self) -> bool {
+        self.used == other.used && self.view == other.view && self.reservations == other.reservations
+    }
+}
+
+impl Eq for NodeState {}
+
+/// Room given away that the node's view does not show yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reservation {
+    /// The job.
+    pub job: JobId,
+    /// What was asked.
+    pub ask: Ask,
+    /// What it takes.
+    pub resources: Resources,
+    /// When it lapses, if the node's view does not show the claim before.
+    pub until: Timestamp,
+    /// Nodes that refused the instance before.
+    pub refused: Vec<RefusedBy>,
+}
+
+/// A node that refused a claim. It counts until the node's view changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedBy {
+    /// Which node.
+    pub node: NodeId,
+    /// The version of the view it refused with.
+    pub version: u64,
+    /// Why.
+    pub because: Reason,
+}
+
+impl NodeState {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.view.spec.name
+    }
+
+    /// What it said last.
+    pub const fn view(&self) -> &NodeView {
+        &self.view
+    }
+
+    /// Whether it takes work.
+    pub const fn standing(&self) -> Standing {
+        self.view.standing
+    }
+
+    /// What it has in all.
+    pub const fn capacity(&self) -> &Resources {
+        &self.view.spec.capacity
+    }
+
+    /// What its claims and the room given away take.
+    pub const fn used(&self) -> &Resources {
+        &self.used
+    }
+
+    /// Where it is, at every level.
+    pub const fn spot(&self) -> Spot {
+        self.spot
+    }
+
+    /// Its tags, with `node`, `rack`, `site` and `region`.
+    pub fn tags(&self) -> BTreeMap<String, String> {
+        let mut tags = self.view.spec.tags.clone();
+        tags.extend(self.implicit().into_iter().map(|(key, value)| (key.into(), value.into())));
+        tags
+    }
+
+    /// What a tag of it says.
+    pub fn tag(&self, key: &str) -> Option<&str> {
+        let implicit = self.implicit().into_iter().find(|(name, _)| *name == key).map(|(_, value)| value);
+        implicit.or_else(|| self.view.spec.tags.get(key).map(String::as_str))
+    }
+
+    fn implicit(&self) -> impl IntoIterator<Item = (&'static str, &str)> {
+        let spec = &self.view.spec;
+        let all = [("node", &spec.name), ("rack", &spec.rack), ("site", &spec.site), ("region", &spec.region)];
+        all.into_iter().map(|(key, value)| (key, value.as_str())).filter(|(_, value)| !value.is_empty())
+    }
+
+    /// The room given away that its view does not show yet.
+    pub fn reservations(&self) -> impl Iterator<Item = &Reservation> {
+        self.reservations.values()
+    }
+
+    /// The room held for an instance here.
+    pub(super) fn reservation(&self, instance: InstanceId) -> Option<&Reservation> {
+        self.reservations.get(&instance)
+    }
+
+    /// Whether its tags are as this one wants them.
+    pub fn satisfies(&self, tag: &Tag) -> bool {
+        let found = self.tag(&tag.key).is_some_and(|have| tag.value.as_ref().is_none_or(|want| want == have));
+        found != tag.negated
+    }
+
+    pub(super) const fn put_at(&mut self, spot: Spot) {
+        self.spot = spot;
+    }
+
+    /// Takes in what it says, and drops what its claims show by now.
+    pub(super) fn set_view(&mut self, view: NodeView, shown: &[InstanceId]) {
+        self.reservations.retain(|instance, _| !shown.contains(instance));
+        self.view = view;
+        self.sum_up();
+    }
+
+    pub(super) fn reserve(&mut self, instance: InstanceId, reservation: Reservation) {
+        if !crate::mutant!(ReservationIgnored) {
+            self.used = self.used.plus(&reservation.resources);
+        }
+        self.reservations.insert(instance, reservation);
+    }
+
+    pub(super) fn release(&mut self, instance: InstanceId) -> Option<Reservation> {
+        let released = self.reservations.remove(&instance);
+        self.sum_up();
+        released
+    }
+
+    fn sum_up(&mut self) {
+        let claims = self.view.claims.iter().map(|claim| &claim.resources);
+        let claims = claims.filter(|_| !crate::mutant!(ClaimsIgnored));
+        let count = if crate::mutant!(ReservationIgnored) { 0 } else { usize::MAX };
+        let reserved = self.reservations.values().map(|reservation| &reservation.resources).take(count);
+        self.used = claims.chain(reserved).fold(Resources::default(), |sum, one| sum.plus(one));
+    }
+
+    /// The jobs of its instances in order, each as often as it has instances here.
+    pub(super) fn jobs(&self) -> Vec<JobId> {
+        let claims = self.view.claims.iter().map(|claim| claim.job);
+        let mut jobs: Vec<JobId> = claims.chain(self.reservations.values().map(|held| held.job)).collect();
+        jobs.sort_unstable();
+        jobs
+    }
+}
+
+/// All nodes, by slot and by id.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Nodes {
+    list: Vec<(NodeId, Box<NodeState>)>,
+    slots: BTreeMap<NodeId, u32>,
+}
+
+impl Nodes {
+    /// How many there are. Slots go from zero to there.
+    pub(super) const fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(super) fn slot(&self, id: NodeId) -> Option<u32> {
+        self.slots.get(&id).copied()
+    }
+
+    pub(super) fn at(&self, slot: u32) -> Option<(NodeId, &NodeState)> {
+        self.list.get(slot as usize).map(|(id, node)| (*id, &**node))
+    }
+
+    pub(super) fn at_mut(&mut self, slot: u32) -> Option<&mut NodeState> {
+        self.list.get_mut(slot as usize).map(|(_, node)| &mut **node)
+    }
+
+    /// The slot of a node, which is new if it is not known.
+    pub(super) fn slot_or_new(&mut self, id: NodeId) -> u32 {
+        self.slot(id).unwrap_or_else(|| {
+            let slot = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
+            self.list.push((id, Box::default()));
+            self.slots.insert(id, slot);
+            slot
+        })
+    }
+
+    /// All in the order of their ids.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (NodeId, &NodeState)> {
+        self.slots.values().filter_map(|slot| self.at(*slot))
+    }
+}
+
+impl PartialEq for Nodes {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Nodes {}
+
+impl FromIterator<(NodeId, Box<NodeState>)> for Nodes {
+    fn from_iter<T: IntoIterator<Item = (NodeId, Box<NodeState>)>>(all: T) -> Self {
+        let list: Vec<_> = all.into_iter().collect();
+        let slots = list.iter().zip(0..).map(|((id, _), slot)| (*id, slot)).collect();
+        Self { list, slots }
+    }
+}
+
+impl Serialize for Nodes {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        let mut map = out.serialize_map(Some(self.len()))?;
+        self.iter().try_for_each(|(id, node)| map.serialize_entry(&id, node))?;
+        map.end()
+    }
+}
