@@ -1,6 +1,6 @@
 //! This program as a child of itself: a measurement or a server that needs a process of its own.
 
-use crate::{idle, ingress};
+use crate::{idle, ingress, scheduling};
 use std::process::ExitCode;
 
 /// Runs the child that the words name; none when they name no child.
@@ -11,6 +11,7 @@ pub fn run(words: &[String]) -> Option<ExitCode> {
             Ok(jobs) => idle::child(form, jobs).map(|said| println!("{said}")),
             Err(error) => Err(format!("{jobs} is no number: {error}")),
         },
+        [scheduling::CHILD, directory] => scheduling::child(directory).map(|said| println!("{said}")),
         [ingress::CHILD, listen, upstream] => ingress::child(listen, upstream),
         _ => return None,
     };

@@ -114,7 +114,10 @@ fn bring_up(life: &JobLife, shard: &mut Shard) -> Result<Vec<messages::entry::En
 }
 
 /// The memory this process has now, in bytes.
-fn resident() -> Result<u64, String> {
+///
+/// # Errors
+/// When the kernel does not say it.
+pub fn resident() -> Result<u64, String> {
     let text = std::fs::read_to_string("/proc/self/statm").map_err(failed("/proc/self/statm"))?;
     let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
     let pages = pages.ok_or_else(|| format!("/proc/self/statm says {text:?}"))?;

@@ -14,6 +14,7 @@ mod population;
 mod recovery;
 mod rounds;
 mod row;
+mod scheduling;
 mod setting;
 mod simulation;
 
@@ -31,7 +32,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 type Measure = fn(&Setting) -> Result<Report, Fault>;
 
 /// What can be asked for by name, and what measures it.
-const GROUPS: [(&str, Measure); 9] = [
+const GROUPS: [(&str, Measure); 10] = [
     ("cell", cell::measure),
     ("journal", journal::measure),
     ("fold", fold::measure),
@@ -41,6 +42,7 @@ const GROUPS: [(&str, Measure); 9] = [
     ("history", history::measure),
     ("fgd", fgd::measure),
     ("simulation", simulation::measure),
+    ("scheduling", scheduling::measure),
 ];
 const HELP: &str = include_str!("../help.txt");
 

@@ -157,6 +157,16 @@ impl Row {
     }
 }
 
+/// A row of which there must be at least so many.
+pub fn least(name: &str, value: f64, unit: &'static str, must: f64, aim: f64) -> Row {
+    Row::new(name, value, unit).must(Must::Least(must)).aim(aim)
+}
+
+/// A row of which there must be at most so many.
+pub fn most(name: &str, value: f64, unit: &'static str, must: f64, aim: f64) -> Row {
+    Row::new(name, value, unit).must(Must::Most(must)).aim(aim)
+}
+
 fn columns([name, value, unit, must, aim, ok, peer, ratio, note]: [String; 9]) -> String {
     let judged = format!("{name:<26} {value:>12}  {unit:<12} {must:<16} {aim:>10} {ok:<3}");
     format!("{judged} {peer:<48} {ratio:>8}  {note}").trim_end().to_owned()

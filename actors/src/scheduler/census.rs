@@ -3,6 +3,7 @@
 //! Domains and jobs have numbers, so that counting compares numbers and not names. Numbers are given in the order in
 //! which names come up, and say nothing: no answer may depend on them.
 
+use super::described::Described;
 use super::nodes::NodeState;
 use messages::id::JobId;
 use messages::manifest::Level;
@@ -77,15 +78,15 @@ impl Domains {
     }
 
     /// Where a node of this description is. A node of which a level is not known is a place of its own there.
-    pub(super) fn spot(&mut self, spec: &messages::node::NodeSpec) -> Spot {
+    pub(super) fn spot(&mut self, it: &Described) -> Spot {
         let mut part = |level: Level, parts: &[&str]| match parts.last() {
             Some(last) if !last.is_empty() => self.number(level, &parts.join("/")),
-            _ => self.number(level, &format!("?{}", spec.name)),
+            _ => self.number(level, &format!("?{}", it.name())),
         };
-        let rack = part(Level::Rack, &[&spec.region, &spec.site, &spec.rack]);
-        let site = part(Level::Site, &[&spec.region, &spec.site]);
-        let region = part(Level::Region, &[&spec.region]);
-        Spot([self.number(Level::Node, &spec.name), rack, site, region])
+        let rack = part(Level::Rack, &[it.region(), it.site(), it.rack()]);
+        let site = part(Level::Site, &[it.region(), it.site()]);
+        let region = part(Level::Region, &[it.region()]);
+        Spot([self.number(Level::Node, it.name()), rack, site, region])
     }
 
     /// A node takes this place, or leaves it.

@@ -7,7 +7,7 @@ use super::census::{Census, Domain, Domains};
 use super::changes::Changes;
 use super::nodes::{NodeState, Nodes, Reservation};
 use messages::id::{InstanceId, JobId, NodeId};
-use messages::node::NodeView;
+use messages::node::{ClaimView, NodeView};
 use messages::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,13 +42,13 @@ impl From<Stored> for Cluster {
         let mut cluster = Self { nodes: stored.nodes.into_iter().collect(), ..Self::default() };
         for slot in (0..).take(cluster.nodes.len()) {
             let Some(node) = cluster.nodes.at_mut(slot) else { continue };
-            node.put_at(cluster.domains.spot(&node.view().spec));
+            node.put_at(cluster.domains.spot(node.described()));
             cluster.domains.settle(node.spot(), slot, true);
             cluster.changes.note(slot);
         }
         for (id, node) in cluster.nodes.iter() {
             node.jobs().into_iter().for_each(|job| cluster.census.count(job, node, true));
-            cluster.holders.extend(instances(node.view()).into_iter().map(|instance| (instance, id)));
+            cluster.holders.extend(instances(node.claims()).into_iter().map(|instance| (instance, id)));
             for reservation in node.reservations() {
                 cluster.reserved.insert(reservation.ask.instance, id);
                 cluster.expiries.insert((reservation.until, reservation.ask.instance));
@@ -142,7 +142,7 @@ impl Cluster {
         let slot = self.nodes.slot_or_new(id);
         let is_new = slot as usize == known;
         let Some(node) = self.nodes.at_mut(slot) else { return Vec::new() };
-        let (gone, come) = difference(instances(node.view()), instances(&view));
+        let (gone, come) = difference(instances(node.claims()), instances(&view.claims));
         gone.iter().for_each(|instance| _ = self.holders.remove(&(*instance, id)));
         self.holders.extend(come.iter().map(|instance| (*instance, id)));
         let shows = |instance: &InstanceId| view.claims.iter().any(|claim| claim.instance == *instance);
@@ -154,16 +154,16 @@ impl Cluster {
             until.map(|until| self.expiries.remove(&(until, *instance)));
         }
         let before = node.jobs();
-        if is_new || view.spec != node.view().spec {
+        if is_new || !node.described().is(&view.spec) {
             let Some(node) = self.nodes.at_mut(slot) else { return Vec::new() };
             if !is_new {
                 before.iter().for_each(|job| self.census.count(*job, node, false));
                 self.domains.settle(node.spot(), slot, false);
                 self.changes.reshaped();
             }
-            node.put_at(self.domains.spot(&view.spec));
-            self.domains.settle(node.spot(), slot, true);
             node.set_view(view, &shown);
+            node.put_at(self.domains.spot(node.described()));
+            self.domains.settle(node.spot(), slot, true);
             node.jobs().into_iter().for_each(|job| self.census.count(job, node, true));
             self.changes.note(slot);
             return before;
@@ -213,9 +213,9 @@ impl Cluster {
     }
 }
 
-/// The instances whose claims a view shows, in order.
-fn instances(view: &NodeView) -> Vec<InstanceId> {
-    let mut instances: Vec<InstanceId> = view.claims.iter().map(|claim| claim.instance).collect();
+/// The instances of these claims, in order.
+fn instances(claims: &[ClaimView]) -> Vec<InstanceId> {
+    let mut instances: Vec<InstanceId> = claims.iter().map(|claim| claim.instance).collect();
     instances.sort_unstable();
     instances.dedup();
     instances

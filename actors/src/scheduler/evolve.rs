@@ -20,8 +20,7 @@ impl Scheduler {
                 known.realm.clone_from(realm);
                 known.name.clone_from(name);
                 known.exclusive = *exclusive;
-                known.place.clone_from(place);
-                known.workloads.insert(*revision, workload.clone());
+                known.learn(*revision, workload.clone(), place);
                 self.forget_old_revisions(*job);
                 self.note_repulsion(*job);
                 self.retry_all(at);
@@ -51,7 +50,7 @@ impl Scheduler {
                 self.retry_all(at);
             }
             Event::ClaimRefused { node, instance, because } => {
-                let version = self.cluster.node(*node).map_or(0, |node| node.view().version);
+                let version = self.cluster.node(*node).map_or(0, |node| node.version());
                 let Some((_, reservation)) = self.cluster.release(*instance) else { return };
                 let mut refused = reservation.refused;
                 refused.retain(|no| no.node != *node);
@@ -135,9 +134,15 @@ impl Scheduler {
         let waits =
             |revision: u32| self.waiting.values().any(|waiting| waiting.job == job && waiting.ask.revision == revision);
         let spare = known.workloads.len().saturating_sub(REVISIONS_MAX);
-        let old: Vec<u32> = known.workloads.keys().copied().take(spare).filter(|revision| !waits(*revision)).collect();
+        let old: Vec<u32> = known
+            .workloads
+            .iter()
+            .map(|(revision, _)| *revision)
+            .take(spare)
+            .filter(|revision| !waits(*revision))
+            .collect();
         for revision in old {
-            known.workloads.remove(&revision);
+            known.workloads.retain(|(other, _)| *other != revision);
         }
     }
 

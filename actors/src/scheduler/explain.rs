@@ -75,6 +75,17 @@ pub fn unplaceable(want: &Want<'_>, label: &str, struck: &[(&Surveyed<'_>, Strik
             struck_out,
         };
     };
+    nearest_miss(want, label, struck_out, surveyed, strike)
+}
+
+/// Explains it by the node that came nearest.
+pub(super) fn nearest_miss(
+    want: &Want<'_>,
+    label: &str,
+    struck_out: Vec<(Reason, u32)>,
+    surveyed: &Surveyed<'_>,
+    strike: &Strike<'_>,
+) -> Unplaceable {
     let (nearest, change) = sentences(want, surveyed, strike);
     let list: Vec<String> = struck_out.iter().map(|(reason, count)| format!("{reason} on {count}")).collect();
     let message = match strike {
@@ -85,7 +96,7 @@ pub fn unplaceable(want: &Want<'_>, label: &str, struck: &[(&Surveyed<'_>, Strik
 }
 
 /// How far a node is from taking it, among those struck out alike: thousandths of the need, or tags.
-fn distance(want: &Want<'_>, strike: &Strike<'_>) -> u64 {
+pub(super) fn distance(want: &Want<'_>, strike: &Strike<'_>) -> u64 {
     match strike {
         Strike::Tags(_, missing) => *missing,
         Strike::Capacity(dimension, missing) | Strike::Free(dimension, missing) => {

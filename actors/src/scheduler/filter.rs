@@ -222,7 +222,7 @@ pub(super) fn no_room<'a>(want: &Want<'a>, free: &Resources) -> Option<Strike<'a
 }
 
 fn refusal<'a>(surveyed: &Surveyed<'a>, refused: &[RefusedBy]) -> Option<Strike<'a>> {
-    let version = surveyed.node.view().version;
+    let version = surveyed.node.version();
     let said_no = refused.iter().find(|no| no.node == surveyed.id && no.version >= version);
     said_no.map(|no| Strike::Refused(no.because))
 }

@@ -12,6 +12,7 @@ mod census;
 mod changes;
 mod check;
 mod cluster;
+mod described;
 mod evolve;
 mod explain;
 pub mod filter;
@@ -46,6 +47,7 @@ use messages::time::{Span, Timestamp};
 use messages::{envelope::Address, job};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 /// How long room is held for a claim that its node's view does not show.
 pub const RESERVATION: Span = Span::seconds(10);
@@ -75,8 +77,9 @@ struct Known {
     realm: String,
     name: String,
     exclusive: bool,
-    place: Place,
-    workloads: BTreeMap<u32, Shared<Workload>>,
+    place: Option<Box<Place>>,
+    /// By revision.
+    workloads: Vec<(u32, Shared<Workload>)>,
 }
 
 /// An instance that fits nowhere yet.
@@ -117,14 +120,38 @@ impl Rules {
 
 impl Known {
     fn want(&self, job: JobId, revision: u32) -> Option<Want<'_>> {
-        let workload = self.workloads.get(&revision)?;
+        let workload = self.workload(revision)?;
         let (realm, name) = (&self.realm, &self.name);
-        Some(Want { job, realm, name, exclusive: self.exclusive, workload, place: &self.place })
+        Some(Want { job, realm, name, exclusive: self.exclusive, workload, place: self.place() })
+    }
+
+    /// Where it may and should be.
+    fn place(&self) -> &Place {
+        static ANYWHERE: LazyLock<Place> = LazyLock::new(Place::default);
+        self.place.as_deref().unwrap_or(&ANYWHERE)
+    }
+
+    /// What an instance of this revision runs and needs.
+    fn workload(&self, revision: u32) -> Option<&Shared<Workload>> {
+        let at = self.workloads.binary_search_by_key(&revision, |(known, _)| *known).ok()?;
+        self.workloads.get(at).map(|(_, workload)| workload)
+    }
+
+    /// Takes in what instances of a revision need.
+    fn learn(&mut self, revision: u32, workload: Shared<Workload>, place: &Place) {
+        self.place = (*place != Place::default()).then(|| Box::new(place.clone()));
+        match self.workloads.binary_search_by_key(&revision, |(known, _)| *known) {
+            Ok(at) => self.workloads[at].1 = workload,
+            Err(at) => {
+                self.workloads.reserve_exact(1);
+                self.workloads.insert(at, (revision, workload));
+            }
+        }
     }
 
     /// Whom it must be apart from: that job, this one, and at which level.
     fn repulsion(&self, job: JobId) -> impl Iterator<Item = (JobId, JobId, Level)> {
-        let hard = self.place.apart.iter().filter(|apart| apart.hard);
+        let hard = self.place().apart.iter().filter(|apart| apart.hard);
         hard.map(move |apart| (JobId::named(&self.realm, &apart.job), job, apart.within))
     }
 }
@@ -143,7 +170,7 @@ impl Scheduler {
     /// What the newest known revision of a job needs.
     pub fn latest_want(&self, job: JobId) -> Option<Want<'_>> {
         let known = self.jobs.get(&job)?;
-        known.want(job, *known.workloads.keys().next_back()?)
+        known.want(job, known.workloads.last()?.0)
     }
 
     /// Whether a realm has rules for placements.
@@ -176,9 +203,9 @@ impl Scheduler {
         let revisions: BTreeSet<u32> = asks.iter().map(|ask| ask.revision).collect();
         for revision in revisions {
             let same = known.is_some_and(|known| {
-                known.place == *want.place
+                *known.place() == *want.place
                     && known.exclusive == want.exclusive
-                    && known.workloads.get(&revision) == Some(want.workload)
+                    && known.workload(revision) == Some(want.workload)
             });
             if !same {
                 turn.record(Event::Learned {
@@ -226,7 +253,7 @@ impl Scheduler {
     }
 
     fn take_view(&self, node: NodeId, view: &NodeView, turn: &mut Turn<Self>) {
-        let held = self.cluster.node(node).map(|node| node.view().version);
+        let held = self.cluster.node(node).map(|node| node.version());
         if held.is_none_or(|held| held < view.version || crate::mutant!(OldViewTaken)) {
             turn.record(Event::Viewed { node, view: view.clone() });
         }

@@ -4,9 +4,10 @@
 //! by which everything derived speaks of them; no answer may depend on those.
 
 use super::census::Spot;
+use super::described::Described;
 use messages::id::{InstanceId, JobId, NodeId};
 use messages::manifest::Tag;
-use messages::node::{NodeView, Standing};
+use messages::node::{ClaimView, NodeView, Standing};
 use messages::reason::Reason;
 use messages::resources::Resources;
 use messages::scheduler::Ask;
@@ -21,13 +22,18 @@ pub struct NodeState {
     used: Resources,
     #[serde(skip)]
     spot: Spot,
-    view: NodeView,
+    standing: Standing,
+    version: u64,
+    described: Described,
+    claims: Box<[ClaimView]>,
     reservations: BTreeMap<InstanceId, Reservation>,
 }
 
 impl PartialEq for NodeState {
     fn eq(&self, other: &Self) -> bool {
-        self.used == other.used && self.view == other.view && self.reservations == other.reservations
+        let said =
+            self.version == other.version && self.standing == other.standing && self.described == other.described;
+        said && self.used == other.used && self.claims == other.claims && self.reservations == other.reservations
     }
 }
 
@@ -62,22 +68,32 @@ pub struct RefusedBy {
 impl NodeState {
     /// Its name.
     pub fn name(&self) -> &str {
-        &self.view.spec.name
+        self.described.name()
     }
 
-    /// What it said last.
-    pub const fn view(&self) -> &NodeView {
-        &self.view
+    /// The version of what it said last.
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The claims it said it has.
+    pub const fn claims(&self) -> &[ClaimView] {
+        &self.claims
+    }
+
+    /// What it said it is.
+    pub(super) const fn described(&self) -> &Described {
+        &self.described
     }
 
     /// Whether it takes work.
     pub const fn standing(&self) -> Standing {
-        self.view.standing
+        self.standing
     }
 
     /// What it has in all.
     pub const fn capacity(&self) -> &Resources {
-        &self.view.spec.capacity
+        &self.described.capacity
     }
 
     /// What its claims and the room given away take.
@@ -92,21 +108,21 @@ impl NodeState {
 
     /// Its tags, with `node`, `rack`, `site` and `region`.
     pub fn tags(&self) -> BTreeMap<String, String> {
-        let mut tags = self.view.spec.tags.clone();
-        tags.extend(self.implicit().into_iter().map(|(key, value)| (key.into(), value.into())));
-        tags
+        let all = self.described.tags().chain(self.implicit());
+        all.map(|(key, value)| (key.into(), value.into())).collect()
     }
 
     /// What a tag of it says.
     pub fn tag(&self, key: &str) -> Option<&str> {
-        let implicit = self.implicit().into_iter().find(|(name, _)| *name == key).map(|(_, value)| value);
-        implicit.or_else(|| self.view.spec.tags.get(key).map(String::as_str))
+        let mut all = self.implicit().chain(self.described.tags());
+        all.find(|(name, _)| *name == key).map(|(_, value)| value)
     }
 
-    fn implicit(&self) -> impl IntoIterator<Item = (&'static str, &str)> {
-        let spec = &self.view.spec;
-        let all = [("node", &spec.name), ("rack", &spec.rack), ("site", &spec.site), ("region", &spec.region)];
-        all.into_iter().map(|(key, value)| (key, value.as_str())).filter(|(_, value)| !value.is_empty())
+    /// What every node has as a tag, whatever else it says.
+    fn implicit(&self) -> impl Iterator<Item = (&str, &str)> {
+        let it = &self.described;
+        let all = [("node", it.name()), ("rack", it.rack()), ("site", it.site()), ("region", it.region())];
+        all.into_iter().filter(|(_, value)| !value.is_empty())
     }
 
     /// The room given away that its view does not show yet.
@@ -132,7 +148,10 @@ impl NodeState {
     /// Takes in what it says, and drops what its claims show by now.
     pub(super) fn set_view(&mut self, view: NodeView, shown: &[InstanceId]) {
         self.reservations.retain(|instance, _| !shown.contains(instance));
-        self.view = view;
+        (self.version, self.standing, self.claims) = (view.version, view.standing, view.claims.into());
+        if !self.described.is(&view.spec) {
+            self.described = Described::of(&view.spec);
+        }
         self.sum_up();
     }
 
@@ -149,8 +168,15 @@ impl NodeState {
         released
     }
 
+    /// What it said last, as it said it.
+    #[cfg(test)]
+    pub(super) fn as_view(&self) -> NodeView {
+        let (version, standing, claims) = (self.version, self.standing, self.claims.to_vec());
+        NodeView { version, spec: self.described.unpacked(), standing, claims }
+    }
+
     fn sum_up(&mut self) {
-        let claims = self.view.claims.iter().map(|claim| &claim.resources);
+        let claims = self.claims.iter().map(|claim| &claim.resources);
         let claims = claims.filter(|_| !crate::mutant!(ClaimsIgnored));
         let count = if crate::mutant!(ReservationIgnored) { 0 } else { usize::MAX };
         let reserved = self.reservations.values().map(|reservation| &reservation.resources).take(count);
@@ -159,7 +185,7 @@ impl NodeState {
 
     /// The jobs of its instances in order, each as often as it has instances here.
     pub(super) fn jobs(&self) -> Vec<JobId> {
-        let claims = self.view.claims.iter().map(|claim| claim.job);
+        let claims = self.claims.iter().map(|claim| claim.job);
         let mut jobs: Vec<JobId> = claims.chain(self.reservations.values().map(|held| held.job)).collect();
         jobs.sort_unstable();
         jobs

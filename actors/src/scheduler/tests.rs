@@ -114,7 +114,7 @@ impl Story {
 fn rebuilt(cluster: &Cluster) -> Cluster {
     let mut anew = Cluster::default();
     for (id, node) in cluster.nodes() {
-        anew.set_view(id, node.view().clone());
+        anew.set_view(id, node.as_view());
         for reservation in node.reservations() {
             anew.reserve(id, reservation.clone());
         }

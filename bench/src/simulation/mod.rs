@@ -5,7 +5,7 @@ mod logs;
 mod strength;
 mod worlds;
 
-use crate::row::{Must, Row};
+use crate::row::{least, most};
 use crate::setting::{Fault, Report, Setting};
 
 /// Threads of the rows that say two cores.
@@ -22,16 +22,6 @@ pub fn measure(setting: &Setting) -> Result<Report, Fault> {
     strength::measure(setting, &mut report)?;
     logs::measure(setting, &mut report.rows)?;
     Ok(report)
-}
-
-/// A row of which there must be at least so many.
-fn least(name: &str, value: f64, unit: &'static str, must: f64, aim: f64) -> Row {
-    Row::new(name, value, unit).must(Must::Least(must)).aim(aim)
-}
-
-/// A row of which there must be at most so many.
-fn most(name: &str, value: f64, unit: &'static str, must: f64, aim: f64) -> Row {
-    Row::new(name, value, unit).must(Must::Most(must)).aim(aim)
 }
 
 /// What each item comes to, in their order; each core takes the next that nobody has taken.

@@ -1,6 +1,7 @@
 //! Worlds large and small: how fast they run, what they take, and whether they come to the same again.
 
 use super::{CORES, least, most, on_cores};
+use crate::rounds::processor_time;
 use crate::row::{Must, Row};
 use crate::setting::{Fault, Setting};
 use simulator::big::Big;
@@ -130,12 +131,6 @@ impl Ran {
     fn rate(&self) -> f64 {
         self.events / self.took
     }
-}
-
-/// Processor time of this process so far, in seconds: on a busy machine it says more than the clock on the wall.
-fn processor_time() -> f64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
 /// The most memory that this process ever had, in bytes.

@@ -11,40 +11,40 @@ use crate::scheduler::select::candidate;
 use crate::scheduler::view::ClusterView;
 use messages::manifest::Level;
 use messages::reason::Reason;
-use messages::scheduler::{Ask, Candidate, Decision};
+use messages::scheduler::{Ask, Candidate, Decision, Unplaceable};
 use std::cmp::Ordering;
 
 /// A node that is like no others of its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Special {
+pub(super) struct Special {
     /// None when it has no position yet.
     position: Option<usize>,
-    slot: u32,
-    verdict: u16,
+    pub slot: u32,
+    pub verdict: u16,
 }
 
 /// A look for one request.
-struct Look<'a, 'b> {
-    view: &'b ClusterView<'a>,
-    want: Want<'a>,
+pub(super) struct Look<'a, 'b> {
+    pub view: &'b ClusterView<'a>,
+    pub want: Want<'a>,
     order: &'b Order,
-    grouping: &'b Grouping,
+    pub grouping: &'b Grouping,
     /// Sorted by position.
-    specials: Vec<Special>,
-    floors: Floors,
+    pub specials: Vec<Special>,
+    pub floors: Floors,
 }
 
 /// What was found.
 #[derive(Default)]
-struct Found {
+pub(super) struct Found {
     /// The best first: the sum of the terms, and the slot.
     best: Vec<(i64, u32)>,
     fitting: u32,
     /// How many each reason struck out, with the first by name.
-    struck: Vec<((u8, Reason), u32, u32)>,
+    pub struck: Vec<((u8, Reason), u32, u32)>,
 }
 
-/// Decides where an instance goes. Nothing, when it fits nowhere.
+/// Decides where an instance goes. Nothing, when it fits nowhere and only a look at every node can say why.
 pub(super) fn decide<'a>(
     view: &ClusterView<'a>,
     want: Want<'a>,
@@ -66,7 +66,9 @@ pub(super) fn decide<'a>(
     for at in 0..look.specials.len() {
         look.special(at, ask, refused, class, &mut found);
     }
-    look.conclude(ask, found)
+    found.struck.sort_unstable_by_key(|(why, ..)| *why);
+    let why = if found.best.is_empty() { Some(look.explain(ask, refused, class, &found)?) } else { None };
+    Some(look.conclude(ask, found, why))
 }
 
 /// Nodes that are like no others: those that have something of the jobs that count there, those to which something was
@@ -244,7 +246,11 @@ impl<'a> Look<'a, '_> {
         }
     }
 
-    fn compare(&self, one: u32, other: u32) -> Ordering {
+    pub(super) fn is_special(&self, position: usize) -> bool {
+        self.specials.binary_search_by_key(&Some(position), |special| special.position).is_ok()
+    }
+
+    pub(super) fn compare(&self, one: u32, other: u32) -> Ordering {
         self.order.compare(self.view.state.cluster(), one, other)
     }
 
@@ -259,7 +265,7 @@ impl<'a> Look<'a, '_> {
     }
 
     /// The record of the decision.
-    fn conclude(&self, ask: &Ask, mut found: Found) -> Option<Decision> {
+    fn conclude(&self, ask: &Ask, found: Found, unplaceable: Option<Unplaceable>) -> Decision {
         let (view, want) = (self.view, &self.want);
         let cluster = view.state.cluster();
         let nodes = found.best.iter().filter_map(|(_, slot)| cluster.at(*slot));
@@ -267,22 +273,21 @@ impl<'a> Look<'a, '_> {
             .map(|(id, node)| candidate(id, node, &score::score(view, want, id, node, &self.floors, &ask.avoid)))
             .collect();
         let second = candidates.get(usize::from(crate::mutant!(SecondBestChosen)));
-        let chosen = second.or(candidates.first())?.node;
-        let judged = view.state.has_rules(want.realm).then(|| cluster.node(chosen)).flatten();
-        let policy = judged.and_then(|node| Judge::new(view.state, *want).survey(chosen, node).policy);
-        found.struck.sort_unstable_by_key(|(why, ..)| *why);
+        let chosen = second.or(candidates.first()).map(|candidate| candidate.node);
+        let judged = chosen.filter(|_| view.state.has_rules(want.realm)).and_then(|id| Some((id, cluster.node(id)?)));
+        let policy = judged.and_then(|(id, node)| Judge::new(view.state, *want).survey(id, node).policy);
         let struck = found.struck.into_iter();
         let name = |slot: u32| cluster.at(slot).map(|(_, node)| node.name().to_string()).unwrap_or_default();
-        Some(Decision {
+        Decision {
             instance: ask.instance,
             label: ask.label.clone(),
-            chosen: Some(chosen),
+            chosen,
             candidates,
             fitting: found.fitting,
             struck_out: struck.map(|((_, reason), count, slot)| (reason, count, name(slot))).collect(),
             policy,
-            unplaceable: None,
-        })
+            unplaceable,
+        }
     }
 }
 

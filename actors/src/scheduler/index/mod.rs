@@ -10,6 +10,7 @@
 
 mod class;
 mod look;
+mod miss;
 mod order;
 #[cfg(test)]
 mod tests;
@@ -162,8 +163,8 @@ impl Company {
     }
 }
 
-/// Decides where an instance goes: exactly what looking at every node would decide. Nothing, when it fits nowhere; then
-/// every node is looked at, to say why.
+/// Decides where an instance goes: exactly what looking at every node would decide. Nothing, when only looking at every
+/// node can say why it fits nowhere: no node is as is required, or none has so much in all.
 pub(super) fn decide<'a>(
     view: &ClusterView<'a>,
     survey: &Survey<'a>,

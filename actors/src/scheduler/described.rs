@@ -1,0 +1,96 @@
+//! What a machine says it is, in little memory: all its words in one piece, since there are many machines and they
+//! rarely change.
+
+use messages::node::NodeSpec;
+use messages::resources::Resources;
+use serde::{Deserialize, Serialize};
+
+/// A [`NodeSpec`], packed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Described {
+    pub capacity: Resources,
+    /// Name, host, rack, site and region, then keys and values of tags in turns.
+    text: Box<str>,
+    /// Where each word ends.
+    ends: Box<[u32]>,
+}
+
+/// Words before the tags.
+const FIXED: usize = 5;
+
+impl Described {
+    pub(super) fn of(spec: &NodeSpec) -> Self {
+        let (mut text, mut ends) = (String::new(), Vec::new());
+        for word in words(spec) {
+            text.push_str(word);
+            ends.push(u32::try_from(text.len()).unwrap_or(u32::MAX));
+        }
+        Self { capacity: spec.capacity.clone(), text: text.into(), ends: ends.into() }
+    }
+
+    /// Whether it is what this says.
+    pub(super) fn is(&self, spec: &NodeSpec) -> bool {
+        self.capacity == spec.capacity && self.ends.len() == FIXED + 2 * spec.tags.len() && self.words().eq(words(spec))
+    }
+
+    /// What was said.
+    #[cfg(test)]
+    pub(super) fn unpacked(&self) -> NodeSpec {
+        let [name, host, rack, site, region] = [0, 1, 2, 3, 4].map(|at| self.word(at).to_string());
+        let tags = self.tags().map(|(key, value)| (key.into(), value.into())).collect();
+        NodeSpec { name, host, rack, site, region, tags, capacity: self.capacity.clone() }
+    }
+
+    fn words(&self) -> impl Iterator<Item = &str> {
+        (0..self.ends.len()).map(|at| self.word(at))
+    }
+
+    fn word(&self, at: usize) -> &str {
+        let end = |at: usize| self.ends.get(at).map_or(0, |end| *end as usize);
+        let begin = at.checked_sub(1).map_or(0, end);
+        self.text.get(begin..end(at)).unwrap_or_default()
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.word(0)
+    }
+
+    pub(super) fn rack(&self) -> &str {
+        self.word(2)
+    }
+
+    pub(super) fn site(&self) -> &str {
+        self.word(3)
+    }
+
+    pub(super) fn region(&self) -> &str {
+        self.word(4)
+    }
+
+    /// Its own tags, in the order of their keys.
+    pub(super) fn tags(&self) -> impl Iterator<Item = (&str, &str)> {
+        (FIXED..self.ends.len()).step_by(2).map(|at| (self.word(at), self.word(at + 1)))
+    }
+}
+
+fn words(spec: &NodeSpec) -> impl Iterator<Item = &str> {
+    let fixed: [&str; FIXED] = [&spec.name, &spec.host, &spec.rack, &spec.site, &spec.region];
+    fixed.into_iter().chain(spec.tags.iter().flat_map(|(key, value)| [key.as_str(), value.as_str()]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_was_said_is_lost() {
+        let tags = [("disk", "ssd"), ("empty", "")].map(|(key, value)| (key.into(), value.into())).into();
+        let spec = NodeSpec { name: "n1".into(), rack: "ä".into(), region: "eu".into(), tags, ..NodeSpec::default() };
+        let packed = Described::of(&spec);
+        assert!(packed.is(&spec) && packed.unpacked() == spec);
+        assert_eq!((packed.name(), packed.rack(), packed.site(), packed.region()), ("n1", "ä", "", "eu"));
+        assert_eq!(packed.tags().collect::<Vec<_>>(), [("disk", "ssd"), ("empty", "")]);
+        let moved = NodeSpec { rack: String::new(), site: "ä".into(), ..spec.clone() };
+        assert!(!packed.is(&moved) && !packed.is(&NodeSpec { host: "h".into(), ..spec }));
+    }
+}
