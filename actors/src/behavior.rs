@@ -7,6 +7,7 @@ use messages::reason::Refusal;
 use messages::time::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::fmt::Debug;
 
 /// What an actor is: state rebuilt from its events, and a pure rule for what happens next.
@@ -26,6 +27,14 @@ pub trait Behavior: Default + Clone + Debug + PartialEq + Serialize + Deserializ
     /// # Errors
     /// A refusal: then nothing that the turn recorded or sent counts. A client is told, and the entry says so.
     fn decide(&self, message: &Self::Message, turn: &mut Turn<Self>) -> Result<(), Refusal>;
+
+    /// The event that comes of an acknowledgement, when all that it does is to settle what was said only once so far.
+    ///
+    /// It waits in the cell, and is part of the next entry, at the latest when its debt would be said again. Should it
+    /// be lost until then, the debt is said again: an acknowledgement is not worth an entry of its own.
+    fn acknowledged(&self, _message: &Self::Message) -> Option<Self::Event> {
+        None
+    }
 
     /// The only way state changes. Total: an event that was recorded always applies.
     fn evolve(&mut self, event: &Self::Event, at: Timestamp);
@@ -53,6 +62,8 @@ pub struct Turn<B: Behavior> {
     pub(crate) principal: Principal,
     pub(crate) events: Vec<B::Event>,
     pub(crate) sends: Vec<(Address, Body)>,
+    /// The state as the events make it, where a draft has come to its end.
+    pub(crate) after: Option<B>,
 }
 
 impl<B: Behavior> Turn<B> {
@@ -67,6 +78,7 @@ impl<B: Behavior> Turn<B> {
             principal: Principal::system(),
             events: Vec::new(),
             sends: Vec::new(),
+            after: None,
         }
     }
 
@@ -102,6 +114,7 @@ impl<B: Behavior> Turn<B> {
 
     /// Records an event. State changes when the turn is over.
     pub fn record(&mut self, event: B::Event) {
+        debug_assert!(self.after.is_none(), "a draft was ended before the turn was over");
         self.events.push(event);
     }
 
@@ -130,6 +143,21 @@ impl<B: Behavior> Turn<B> {
         self.sends.push((to, Body::Reply(outcome)));
     }
 
+    /// The turn is over. What was acknowledged before it comes first. Of a turn that refuses nothing counts, but that
+    /// the refusal is told.
+    pub(crate) fn conclude(&mut self, refusal: Option<&Refusal>, settled: Option<(Vec<B::Event>, B)>) {
+        if let Some(refusal) = refusal {
+            (self.events, self.after) = (Vec::new(), None);
+            self.sends = vec![(self.from, Body::Reply(Err(refusal.clone())))];
+        } else if let Some((mut events, state)) = settled {
+            if self.events.is_empty() {
+                self.after = Some(state);
+            }
+            events.append(&mut self.events);
+            self.events = events;
+        }
+    }
+
     /// A number from 0 to `bound - 1` that depends on the actor, the entry and the purpose alone, so that no draw
     /// depends on how many others were made.
     pub fn random(&self, purpose: &str, bound: u64) -> u64 {
@@ -144,24 +172,39 @@ impl<B: Behavior> Turn<B> {
 }
 
 /// A working copy of an actor's state within a turn: what is recorded is applied at once, so that a rule of several
-/// steps sees the state as it will be.
+/// steps sees the state as it will be. It becomes a copy only when something is recorded.
 #[derive(Debug)]
 pub struct Draft<'turn, B: Behavior> {
     /// The state as it will be after the turn.
-    pub state: B,
+    pub state: Cow<'turn, B>,
     /// The turn.
     pub turn: &'turn mut Turn<B>,
 }
 
 impl<'turn, B: Behavior> Draft<'turn, B> {
     /// A draft that begins with the actor's state.
-    pub fn new(state: &B, turn: &'turn mut Turn<B>) -> Self {
-        Self { state: state.clone(), turn }
+    pub const fn new(state: &'turn B, turn: &'turn mut Turn<B>) -> Self {
+        Self { state: Cow::Borrowed(state), turn }
+    }
+
+    /// A whole turn in a draft.
+    pub fn within(state: &'turn B, turn: &'turn mut Turn<B>, act: impl FnOnce(&mut Self)) {
+        let mut draft = Self::new(state, turn);
+        act(&mut draft);
+        draft.end();
     }
 
     /// Records an event and applies it to the draft.
     pub fn record(&mut self, event: B::Event) {
-        self.state.evolve(&event, self.turn.now);
-        self.turn.record(event);
+        self.state.to_mut().evolve(&event, self.turn.now);
+        self.turn.events.push(event);
+    }
+
+    /// The turn is over. All that it recorded was recorded here, so the draft is what its events make of the state, and
+    /// they need not be applied again.
+    pub fn end(self) {
+        if let Cow::Owned(state) = self.state {
+            self.turn.after = Some(state);
+        }
     }
 }

@@ -115,6 +115,11 @@ impl AnyCell {
         each!(self, cell => cell.at())
     }
 
+    /// Whether something was acknowledged that is in no entry yet.
+    pub fn awaits_entry(&self) -> bool {
+        each!(self, cell => cell.awaits_entry())
+    }
+
     /// When it wants to be woken.
     pub fn deadline(&self) -> Option<Timestamp> {
         each!(self, cell => cell.deadline())
@@ -153,6 +158,15 @@ impl AnyCell {
     /// Takes the turn of a recorded entry again: what this build would record. `None` when the kinds differ.
     pub fn retake(&self, entry: &Entry) -> Option<Entry> {
         pair!(self, entry: Entry, (cell, record, wrap) => Some(wrap(cell.retake(record))), else None)
+    }
+
+    /// Takes the turn of a recorded entry again, and moves on if it comes out the same: how many events it has. As
+    /// [`Cell::follow`].
+    ///
+    /// # Errors
+    /// As [`Cell::follow`].
+    pub fn follow(&mut self, payload: &[u8]) -> Result<Option<usize>, String> {
+        each!(self, cell => cell.follow(payload))
     }
 
     /// The cell as bytes.

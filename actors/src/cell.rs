@@ -2,8 +2,8 @@
 
 use crate::behavior::{Behavior, Turn};
 use messages::codec;
-use messages::entry::{Head, Record};
-use messages::envelope::{Address, Body, Envelope, MessageId, Principal};
+use messages::entry::{Came, Head, Heard, Record};
+use messages::envelope::{Address, Envelope, MessageId, Principal};
 use messages::id::{ActorId, CorrelationId};
 use messages::reason::Refusal;
 use messages::time::Timestamp;
@@ -13,9 +13,11 @@ use uuid::Uuid;
 
 /// How many messages from outside a cell remembers to have handled.
 const OUTSIDE_REMEMBERED_MAX: usize = 64;
+/// The most acknowledgements that wait for an entry; the next one gets an entry of its own.
+const NOTED_MAX: usize = 16;
 
 /// An actor's state, its place in its log, and what it has heard.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Cell<B: Behavior> {
     id: ActorId,
@@ -24,7 +26,21 @@ pub struct Cell<B: Behavior> {
     correlation: CorrelationId,
     inbox: Inbox,
     state: B,
+    /// What was acknowledged since the last entry. It is in no entry yet, and so no part of what the cell is.
+    #[serde(skip)]
+    noted: Vec<B::Message>,
 }
+
+/// Cells are equal when the same entries made them.
+impl<B: Behavior> PartialEq for Cell<B> {
+    fn eq(&self, other: &Self) -> bool {
+        let place = |cell: &Self| (cell.id, cell.sequence, cell.at, cell.correlation);
+        place(self) == place(other) && self.inbox == other.inbox && self.state == other.state
+    }
+}
+
+/// What acknowledgements come to: events, and the state after them.
+type Settled<B> = (Vec<<B as Behavior>::Event>, B);
 
 /// What a cell has handled already: for each actor the last message it said, and the latest messages from outside.
 ///
@@ -114,6 +130,7 @@ impl<B: Behavior> Cell<B> {
             correlation: CorrelationId::default(),
             inbox: Inbox::default(),
             state: B::default(),
+            noted: Vec::new(),
         }
     }
 
@@ -142,7 +159,12 @@ impl<B: Behavior> Cell<B> {
         self.state.deadline()
     }
 
-    /// Handles a message: one turn.
+    /// Whether something was acknowledged that is in no entry yet.
+    pub const fn awaits_entry(&self) -> bool {
+        !self.noted.is_empty()
+    }
+
+    /// Handles a message: one turn, or none where it only acknowledges something.
     pub fn handle(&mut self, envelope: &Envelope, input: &B::Message, now: Timestamp) -> Outcome<B> {
         let principal = if crate::mutant!(PrincipalDropped) { Principal::system() } else { envelope.principal.clone() };
         let correlation = if crate::mutant!(CorrelationLost) { self.correlation } else { envelope.correlation };
@@ -151,8 +173,22 @@ impl<B: Behavior> Cell<B> {
             self.state.repeated(envelope.id, &mut turn);
             return self.answered(turn, correlation);
         }
-        let outcome = self.state.decide(input, &mut turn);
-        self.conclude(turn, outcome, correlation, input)
+        if self.noted.len() < NOTED_MAX && self.state.acknowledged(input).is_some() {
+            if !self.noted.contains(input) {
+                self.noted.push(input.clone());
+            }
+            return Outcome::Answer(Vec::new());
+        }
+        let settled = self.settled(&self.noted, turn.now);
+        let outcome = self.before(settled.as_ref()).decide(input, &mut turn);
+        let told = outcome.is_err() && matches!(turn.from, Address::Client(_));
+        if (turn.events.is_empty() || outcome.is_err()) && !told {
+            return match outcome {
+                Err(_) => Outcome::Answer(Vec::new()),
+                Ok(()) => self.answered(turn, correlation),
+            };
+        }
+        self.enter(turn, outcome.err(), correlation, input, settled)
     }
 
     /// Handles the actor's own deadline, if it has passed: one turn.
@@ -162,8 +198,14 @@ impl<B: Behavior> Cell<B> {
         let cause = MessageId::Deadline { of: self.id, sequence: next };
         let mut turn = self.turn(cause, Address::Host, Principal::system(), now);
         let input = B::wake(due);
-        let outcome = self.state.decide(&input, &mut turn);
-        Some(self.conclude(turn, outcome, self.correlation, &input))
+        let settled = self.settled(&self.noted, turn.now);
+        let outcome = self.before(settled.as_ref()).decide(&input, &mut turn);
+        let nothing = turn.events.is_empty() && settled.is_none();
+        Some(match outcome {
+            Err(_) => Outcome::Answer(Vec::new()),
+            Ok(()) if nothing => self.answered(turn, self.correlation),
+            Ok(()) => self.enter(turn, None, self.correlation, &input, settled),
+        })
     }
 
     /// Folds an entry that was recorded earlier.
@@ -174,7 +216,7 @@ impl<B: Behavior> Cell<B> {
         if record.head.sequence != self.sequence + 1 {
             return Err(CellError::Gap { actor: self.id, last: self.sequence, found: record.head.sequence });
         }
-        self.fold(record);
+        self.fold(record, None);
         Ok(())
     }
 
@@ -182,8 +224,35 @@ impl<B: Behavior> Cell<B> {
     pub fn retake(&self, record: &Record<B::Message, B::Event>) -> Record<B::Message, B::Event> {
         let head = &record.head;
         let mut turn = self.turn(head.cause, head.from, head.principal.clone(), head.at);
-        let outcome = self.state.decide(&record.input, &mut turn);
-        self.record(turn, outcome.err(), head.correlation, &record.input)
+        let settled = self.settled(&record.noted, turn.now);
+        let outcome = self.before(settled.as_ref()).decide(&record.input, &mut turn);
+        let refusal = outcome.err();
+        turn.conclude(refusal.as_ref(), settled);
+        self.record(turn, refusal, head.correlation, record.noted.clone(), &record.input).0
+    }
+
+    /// Takes the turn of a recorded entry again, reading no more of its bytes than what was heard, and compares what
+    /// comes of it with the rest, byte for byte. When that is the same, moves on to after the entry and returns the
+    /// number of its events; else everything stays as it is.
+    ///
+    /// # Errors
+    /// A sentence, when the bytes do not begin with what an actor of this kind hears.
+    pub fn follow(&mut self, payload: &[u8]) -> Result<Option<usize>, String> {
+        let (heard, came) = codec::decode_first::<Heard<B::Message>>(payload)?;
+        if (heard.actor, heard.sequence) != (self.id, self.sequence + 1) || heard.at < self.at {
+            return Ok(None);
+        }
+        let Heard { cause, from, correlation, principal, noted, input, .. } = heard;
+        let mut turn = self.turn(cause, from, principal, heard.at);
+        let settled = self.settled(&noted, turn.now);
+        let refusal = self.before(settled.as_ref()).decide(&input, &mut turn).err();
+        turn.conclude(refusal.as_ref(), settled);
+        let made: Came<'_, B::Event> = (&turn.events, &turn.sends, &refusal);
+        if !codec::is_encoded(&made, came) {
+            return Ok(None);
+        }
+        self.move_on(&turn.events, turn.after, (turn.sequence, turn.now, correlation, cause));
+        Ok(Some(turn.events.len()))
     }
 
     /// The cell as bytes. Disposable: the log can always make it anew.
@@ -212,65 +281,87 @@ impl<B: Behavior> Cell<B> {
             principal,
             events: Vec::new(),
             sends: Vec::new(),
+            after: None,
         }
     }
 
-    fn conclude(
+    /// What acknowledgements come to, where they come to anything.
+    fn settled(&self, noted: &[B::Message], now: Timestamp) -> Option<Settled<B>> {
+        let mut settled: Option<Settled<B>> = None;
+        for message in noted {
+            let Some(event) = self.before(settled.as_ref()).acknowledged(message) else { continue };
+            let (events, state) = settled.get_or_insert_with(|| (Vec::new(), self.state.clone()));
+            state.evolve(&event, now);
+            events.push(event);
+        }
+        settled
+    }
+
+    /// The state in which a message is heard: what was acknowledged before it counts already.
+    fn before<'a>(&'a self, settled: Option<&'a Settled<B>>) -> &'a B {
+        settled.map_or(&self.state, |(_, state)| state)
+    }
+
+    /// The entry of a turn, folded. A refusal changes nothing, and so leaves what was acknowledged to the next one.
+    fn enter(
         &mut self,
-        turn: Turn<B>,
-        outcome: Result<(), Refusal>,
-        correlation: CorrelationId,
-        input: &B::Message,
-    ) -> Outcome<B> {
-        let refusal = outcome.err();
-        let told = refusal.is_some() && matches!(turn.from, Address::Client(_));
-        if (turn.events.is_empty() || refusal.is_some()) && !told {
-            return match refusal {
-                Some(_) => Outcome::Answer(Vec::new()),
-                None => self.answered(turn, correlation),
-            };
-        }
-        let record = self.record(turn, refusal, correlation, input);
-        self.fold(&record);
-        Outcome::Entry(record)
-    }
-
-    fn record(
-        &self,
         mut turn: Turn<B>,
         refusal: Option<Refusal>,
         correlation: CorrelationId,
         input: &B::Message,
-    ) -> Record<B::Message, B::Event> {
-        if let Some(refusal) = &refusal {
-            turn.events.clear();
-            turn.sends = vec![(turn.from, Body::Reply(Err(refusal.clone())))];
+        settled: Option<Settled<B>>,
+    ) -> Outcome<B> {
+        let mut noted = if refusal.is_none() { std::mem::take(&mut self.noted) } else { Vec::new() };
+        if crate::mutant!(NotedLeftOut) {
+            noted.clear();
         }
-        Record {
-            head: Head {
-                actor: self.id,
-                sequence: turn.sequence,
-                at: turn.now,
-                cause: turn.cause,
-                from: turn.from,
-                correlation,
-                principal: turn.principal,
-                sends: turn.sends,
-                refusal,
-            },
-            input: input.clone(),
-            events: turn.events,
-        }
+        turn.conclude(refusal.as_ref(), settled);
+        let (record, after) = self.record(turn, refusal, correlation, noted, input);
+        self.fold(&record, after);
+        Outcome::Entry(record)
     }
 
-    fn fold(&mut self, record: &Record<B::Message, B::Event>) {
-        for event in &record.events {
-            self.state.evolve(event, record.head.at);
+    /// The entry of a turn, and the state after it where the turn says it.
+    fn record(
+        &self,
+        turn: Turn<B>,
+        refusal: Option<Refusal>,
+        correlation: CorrelationId,
+        noted: Vec<B::Message>,
+        input: &B::Message,
+    ) -> (Record<B::Message, B::Event>, Option<B>) {
+        let head = Head {
+            actor: self.id,
+            sequence: turn.sequence,
+            at: turn.now,
+            cause: turn.cause,
+            from: turn.from,
+            correlation,
+            principal: turn.principal,
+            sends: turn.sends,
+            refusal,
+        };
+        (Record { head, noted, input: input.clone(), events: turn.events }, turn.after)
+    }
+
+    fn fold(&mut self, record: &Record<B::Message, B::Event>, after: Option<B>) {
+        let head = &record.head;
+        self.move_on(&record.events, after, (head.sequence, head.at, head.correlation, head.cause));
+    }
+
+    /// Goes on to after an entry: by its events, unless the state that they make is known.
+    fn move_on(
+        &mut self,
+        events: &[B::Event],
+        after: Option<B>,
+        (sequence, at, correlation, cause): (u64, Timestamp, CorrelationId, MessageId),
+    ) {
+        match after {
+            Some(state) => self.state = state,
+            None => events.iter().for_each(|event| self.state.evolve(event, at)),
         }
-        self.sequence = record.head.sequence;
-        self.at = record.head.at;
-        self.correlation = record.head.correlation;
-        self.inbox.note(record.head.cause);
+        (self.sequence, self.at, self.correlation) = (sequence, at, correlation);
+        self.inbox.note(cause);
     }
 
     /// Answers without an entry have ids derived from their cause, apart from those of entries.

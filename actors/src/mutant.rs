@@ -356,6 +356,8 @@ mod switch {
         StoppingHoldsNoRoom,
         /// Whether a manifest fits is asked for all of its instances, also those that run already.
         CheckCountsAll,
+        /// An entry does not say what was acknowledged before it.
+        NotedLeftOut,
     }
 
     /// One more than the number of the planted bug; zero for none. Of the whole process: a test plants one.

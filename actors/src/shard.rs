@@ -320,11 +320,12 @@ impl Shard {
         std::mem::take(&mut self.free).into()
     }
 
-    /// Puts cells to sleep that were not used for `idle`.
+    /// Puts cells to sleep that were not used for `idle`, unless something was acknowledged that is in no entry yet.
     pub fn passivate(&mut self, now: Timestamp, idle: Span) {
         for (id, resident) in &mut self.cells {
             if let Resident::Awake { cell, used, deadline } = resident
                 && now.since(*used) >= idle
+                && !cell.awaits_entry()
             {
                 let (bytes, mut deadline) = (cell.snapshot().into_boxed_slice(), *deadline);
                 if crate::mutant!(PassivatedNeverWakes)

@@ -94,10 +94,41 @@ impl bincode::enc::write::Writer for Appending<'_> {
 /// # Errors
 /// A sentence, when the bytes are not exactly such a value.
 pub fn decode_bare<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    match bincode::serde::decode_from_slice(bytes, config()) {
+    match bincode::serde::borrow_decode_from_slice(bytes, config()) {
         Ok((value, used)) if used == bytes.len() => Ok(value),
         Ok((_, used)) => Err(format!("{} bytes are left over", bytes.len() - used)),
         Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The value that bytes without a header begin with, and what follows it.
+///
+/// # Errors
+/// A sentence, when the bytes do not begin with such a value.
+pub fn decode_first<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), String> {
+    match bincode::serde::borrow_decode_from_slice(bytes, config()) {
+        Ok((value, used)) => Ok((value, &bytes[used..])),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Whether bytes are exactly those of a value, without writing it down.
+pub fn is_encoded<T: Serialize>(value: &T, bytes: &[u8]) -> bool {
+    let mut left = Comparing(bytes);
+    let same = bincode::serde::encode_into_writer(value, &mut left, bincode::config::standard());
+    same.is_ok() && left.0.is_empty()
+}
+
+/// Compares what is written with what there is, and stops at the first difference.
+struct Comparing<'a>(&'a [u8]);
+
+impl bincode::enc::write::Writer for Comparing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), bincode::error::EncodeError> {
+        match self.0.strip_prefix(bytes) {
+            Some(left) => self.0 = left,
+            None => return Err(bincode::error::EncodeError::UnexpectedEnd),
+        }
+        Ok(())
     }
 }
 
@@ -106,7 +137,7 @@ pub fn decode_bare<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
 /// # Errors
 /// As [`decode_bare`].
 pub fn decode_bare_long<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    match bincode::serde::decode_from_slice(bytes, bincode::config::standard()) {
+    match bincode::serde::borrow_decode_from_slice(bytes, bincode::config::standard()) {
         Ok((value, used)) if used == bytes.len() => Ok(value),
         Ok((_, used)) => Err(format!("{} bytes are left over", bytes.len() - used)),
         Err(error) => Err(error.to_string()),
@@ -204,7 +235,7 @@ pub fn label_entry(bytes: &[u8]) -> Result<EntryLabel, CodecError> {
     known.ok_or(CodecError::Unknown { kind: number, version })?;
     // Every version so far begins with whose entry it is.
     let fail = |error: bincode::error::DecodeError| error.to_string();
-    let read = bincode::serde::decode_from_slice::<ActorId, _>(payload, config()).map_err(fail);
+    let read = bincode::serde::borrow_decode_from_slice::<ActorId, _>(payload, config()).map_err(fail);
     let (actor, _) = read.map_err(|cause| CodecError::Payload { kind: number, version, cause })?;
     Ok(EntryLabel { actor, version, length })
 }

@@ -5,7 +5,7 @@ use crate::id::{ActorId, CorrelationId, Kind};
 use crate::reason::Refusal;
 use crate::time::Timestamp;
 use crate::{job, node, policy, rollout, route, scheduler};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What every entry has, whatever the actor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,14 +46,71 @@ impl Head {
 }
 
 /// An entry of an actor with messages `M` and events `E`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// In bytes it is what was [`Heard`] and then what came of it, so that the turn can be taken again before the rest is
+/// read, and compared with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record<M, E> {
     /// What every entry has.
     pub head: Head,
+    /// What was acknowledged since the entry before, and counts from here on, before the message.
+    pub noted: Vec<M>,
     /// The message, whole, so that the turn can be taken again.
     pub input: M,
     /// What was recorded. State is the fold of these.
     pub events: Vec<E>,
+}
+
+/// All that a turn rests on beside the actor's state: an entry without what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heard<M> {
+    /// Whose entry.
+    pub actor: ActorId,
+    /// Which of its entries.
+    pub sequence: u64,
+    /// The time of the turn.
+    pub at: Timestamp,
+    /// The message that caused it.
+    pub cause: MessageId,
+    /// Who sent that message.
+    pub from: Address,
+    /// The chain of causes.
+    pub correlation: CorrelationId,
+    /// On whose authority.
+    pub principal: Principal,
+    /// What was acknowledged since the entry before.
+    pub noted: Vec<M>,
+    /// The message.
+    pub input: M,
+}
+
+/// What came of a turn, as it is written: events, sends, refusal.
+pub type Came<'a, E> = (&'a [E], &'a [(Address, Body)], &'a Option<Refusal>);
+
+/// [`Heard`], to be written.
+#[derive(Serialize)]
+struct Hears<'a, M>(ActorId, u64, Timestamp, MessageId, Address, CorrelationId, &'a Principal, &'a [M], &'a M);
+
+impl<M: Serialize, E: Serialize> Serialize for Record<M, E> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        let head = &self.head;
+        let Head { actor, sequence, at, cause, from, correlation, ref principal, .. } = *head;
+        let heard = Hears(actor, sequence, at, cause, from, correlation, principal, &self.noted, &self.input);
+        let came: Came<'_, E> = (&self.events, &head.sends, &head.refusal);
+        (heard, came).serialize(out)
+    }
+}
+
+/// What came of a turn, as it is read.
+type CameRead<E> = (Vec<E>, Vec<(Address, Body)>, Option<Refusal>);
+
+impl<'de, M: Deserialize<'de>, E: Deserialize<'de>> Deserialize<'de> for Record<M, E> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let (heard, (events, sends, refusal)): (Heard<M>, CameRead<E>) = Deserialize::deserialize(from)?;
+        let Heard { actor, sequence, at, cause, from, correlation, principal, noted, input } = heard;
+        let head = Head { actor, sequence, at, cause, from, correlation, principal, sends, refusal };
+        Ok(Self { head, noted, input, events })
+    }
 }
 
 /// An entry of any actor.

@@ -70,7 +70,8 @@ fn entries<M: DeserializeOwned, E: DeserializeOwned>(kind: Kind, wrap: fn(Record
     let record = |index: usize| {
         let mut head: Head = specimen(index);
         head.actor.kind = kind;
-        Record { head, input: variant(index % heard), events: vec![variant(index % recorded)] }
+        let noted = (index % 2 == 1).then(|| variant((index + 1) % heard)).into_iter().collect();
+        Record { head, noted, input: variant(index % heard), events: vec![variant(index % recorded)] }
     };
     (0..heard.max(recorded)).map(|index| wrap(record(index))).collect()
 }

@@ -219,6 +219,7 @@ mutants! {
     mutant_dark_not_told: DarkNotTold in "steady",
     mutant_old_job_heeded: OldJobHeeded in "hostile",
     mutant_subscribed_once: SubscribedOnce in "hostile",
+    mutant_noted_left_out: NotedLeftOut in "steady",
 }
 
 #[test]

@@ -94,6 +94,7 @@ impl Behavior for Job {
         if !draft.turn.recorded().is_empty() || matches!(message, Message::Wake { .. }) {
             settle::settle(self, &mut draft, because);
         }
+        draft.end();
         Ok(())
     }
 

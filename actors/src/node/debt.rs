@@ -51,6 +51,11 @@ impl Debt {
         self.open() && version > self.noted
     }
 
+    /// Whether it was said again.
+    pub(super) const fn repeated(&self) -> bool {
+        self.retry.tries > 0
+    }
+
     /// Whether it is owed.
     pub(super) const fn open(&self) -> bool {
         self.version > self.noted

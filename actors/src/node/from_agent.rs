@@ -124,14 +124,6 @@ impl Draft<'_, Node> {
         }
     }
 
-    /// The agent took in desired state.
-    pub(super) fn reconciled(&mut self, epoch: u64, version: u64) {
-        let present = epoch == self.state.epoch || crate::mutant!(ReconciledOfOldEpoch);
-        if present && self.state.desired.settles(version) {
-            self.record(Event::Reconciled { version });
-        }
-    }
-
     /// The detector did not hear the agent in time.
     pub(super) fn silent(&mut self, session: u64, heard: Timestamp) {
         let mine = session == self.state.session || crate::mutant!(SilenceOfOldSession);

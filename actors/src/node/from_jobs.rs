@@ -111,20 +111,4 @@ impl Draft<'_, Node> {
             }
         }
     }
-
-    /// A job took in what it was told.
-    pub(super) fn noted(&mut self, instance: InstanceId, version: u64) {
-        let claim = self.state.claims.get(&instance).map(|claim| &claim.observed);
-        let release = self.state.releases.get(&instance).map(|release| &release.debt);
-        if claim.or(release).is_some_and(|debt| debt.settles(version)) {
-            self.record(Event::Noted { instance, version });
-        }
-    }
-
-    /// The scheduler took in the view.
-    pub(super) fn view_noted(&mut self, version: u64) {
-        if self.state.view.settles(version) {
-            self.record(Event::ViewNoted { version });
-        }
-    }
 }

@@ -211,13 +211,11 @@ impl Behavior for Node {
         match message {
             Message::Hello { spec, boot, sent_at, seen } => draft.hello(spec, *boot, *sent_at, seen),
             Message::Report { epoch, report, observations } => draft.report(*epoch, *report, observations),
-            Message::Reconciled { epoch, version } => draft.reconciled(*epoch, *version),
             Message::Silent { session, heard } => draft.silent(*session, *heard),
             Message::Claim { claim } => draft.claim(claim),
             Message::Start { instance } => draft.start(*instance),
             Message::Stop { instance, job, because } => draft.stop(*instance, *job, *because),
-            Message::Noted { instance, version } => draft.noted(*instance, *version),
-            Message::ViewNoted { version } => draft.view_noted(*version),
+            Message::Noted { .. } | Message::ViewNoted { .. } | Message::Reconciled { .. } => draft.noted(message),
             Message::Cordon { ticket } => draft.cordon(*ticket),
             Message::Uncordon { ticket } => draft.uncordon(*ticket),
             Message::Drain { ticket } => draft.drain(*ticket),
@@ -226,7 +224,12 @@ impl Behavior for Node {
         }
         draft.end_drain();
         draft.speak(self);
+        draft.end();
         Ok(())
+    }
+
+    fn acknowledged(&self, message: &Message) -> Option<Event> {
+        self.settled_by(message).filter(|(debt, _)| !debt.repeated()).map(|(_, event)| event)
     }
 
     fn evolve(&mut self, event: &Event, at: Timestamp) {

@@ -1,11 +1,12 @@
 //! What a node says: at the end of a turn everything that the turn came to owe, and by deadline what is still owed.
 
+use super::debt::Debt;
 use super::{Drain, Node, me};
 use crate::behavior::Draft;
 use messages::agent::{Ended, Goal, Order};
 use messages::envelope::Address;
 use messages::id::{InstanceId, SchedulerId};
-use messages::node::Event;
+use messages::node::{Event, Message};
 use messages::reason::Reason;
 use messages::scheduler::DEFAULT_SITE;
 use messages::{job, scheduler};
@@ -22,7 +23,34 @@ impl Node {
     }
 }
 
+impl Node {
+    /// What of all that is owed this acknowledgement settles, and how that is recorded.
+    pub(super) fn settled_by(&self, message: &Message) -> Option<(&Debt, Event)> {
+        let (debt, version, event) = match *message {
+            Message::Noted { instance, version } => {
+                let claim = self.claims.get(&instance).map(|claim| &claim.observed);
+                let release = self.releases.get(&instance).map(|release| &release.debt);
+                (claim.or(release)?, version, Event::Noted { instance, version })
+            }
+            Message::ViewNoted { version } => (&self.view, version, Event::ViewNoted { version }),
+            Message::Reconciled { epoch, version } => {
+                let present = epoch == self.epoch || crate::mutant!(ReconciledOfOldEpoch);
+                (Some(&self.desired).filter(|_| present)?, version, Event::Reconciled { version })
+            }
+            _ => return None,
+        };
+        debt.settles(version).then_some((debt, event))
+    }
+}
+
 impl Draft<'_, Node> {
+    /// A job, the scheduler or the agent took in what it was told.
+    pub(super) fn noted(&mut self, message: &Message) {
+        if let Some((_, event)) = self.state.settled_by(message) {
+            self.record(event);
+        }
+    }
+
     /// The deadline passed: gives up what was suspect for too long, and says again what is owed.
     pub(super) fn wake(&mut self) {
         let now = self.turn.now();

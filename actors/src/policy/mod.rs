@@ -168,12 +168,12 @@ impl Behavior for Policy {
             Message::Submit { realm, request } => match self.answer_to(turn.cause()) {
                 Some(outcome) => turn.reply(turn.from(), outcome.clone()),
                 None if self.in_progress(turn.cause()) => {}
-                None => submit::submit(&mut Draft::new(self, turn), realm, request),
+                None => Draft::within(self, turn, |draft| submit::submit(draft, realm, request)),
             },
             Message::Checked { ticket, outcome } => {
                 let asked = self.tasks.get(ticket).is_some_and(|task| task.stage == Stage::Checking);
                 if asked {
-                    progress::checked(&mut Draft::new(self, turn), *ticket, outcome.clone());
+                    Draft::within(self, turn, |draft| progress::checked(draft, *ticket, outcome.clone()));
                 }
             }
             Message::Done { ticket, outcome } => {
@@ -185,7 +185,7 @@ impl Behavior for Policy {
                     if owed.len() > 1 && !crate::mutant!(FirstAnswerCounts) {
                         turn.record(settled);
                     } else {
-                        progress::finish(&mut Draft::new(self, turn), *ticket, settled);
+                        Draft::within(self, turn, |draft| progress::finish(draft, *ticket, settled));
                     }
                 }
             }
@@ -194,7 +194,7 @@ impl Behavior for Policy {
                     turn.record(Event::RulesNoted { version: *version });
                 }
             }
-            Message::Wake { .. } => progress::wake(&mut Draft::new(self, turn)),
+            Message::Wake { .. } => Draft::within(self, turn, progress::wake),
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::cell::{Cell, Outcome};
+use messages::codec::encode_bare;
 use messages::entry::Record;
 use messages::envelope::{Body, Envelope, Principal};
 use messages::id::{ClientId, CorrelationId, JobId, NodeId, PolicyId, RouteId, SchedulerId};
@@ -108,7 +109,10 @@ impl Story {
         let mut fold: Cell<Policy> = Cell::new(self.cell.id());
         for record in &self.records {
             assert_eq!(&fold.retake(record), record, "a turn taken again records the same");
+            let mut followed = fold.clone();
             fold.apply(record).expect("entries follow each other");
+            assert_eq!(followed.follow(&encode_bare(record)), Ok(Some(record.events.len())));
+            assert_eq!(followed, fold);
         }
         assert_eq!(fold.state(), self.cell.state());
         let restored = Cell::restore(self.cell.id(), &self.cell.snapshot()).expect("a snapshot of this build");

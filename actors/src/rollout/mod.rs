@@ -141,6 +141,7 @@ impl Behavior for Rollout {
             gate::advance(self, &mut draft);
             draft.tell_targets(self);
         }
+        draft.end();
         Ok(())
     }
 
@@ -216,7 +217,7 @@ impl Draft<'_, Rollout> {
             }
         } else if self.state.owed() {
             // The job has gone on without answering the last targets; this is the answer.
-            let Rollout { progress_version: version, version: targets, desired, .. } = self.state;
+            let Rollout { progress_version: version, version: targets, desired, .. } = *self.state;
             let revisions = self.state.revisions.clone();
             self.record(Event::Progressed { version, targets, desired, revisions });
         }

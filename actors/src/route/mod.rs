@@ -80,6 +80,7 @@ impl Behavior for Route {
             }
             Message::Wake { due: _ } => table::ask_again(&mut draft),
         }
+        draft.end();
         Ok(())
     }
 

@@ -30,6 +30,9 @@ pub struct LogEntry {
     pub principal: String,
     /// The chain of causes it belongs to.
     pub correlation: String,
+    /// What was acknowledged since the entry before, and counts from this one on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub noted: Vec<Value>,
     /// The message.
     pub input: Value,
     /// What was recorded.
@@ -104,7 +107,7 @@ impl LogEntry {
     /// The entry that lies in the frame at `position`; `name` is what people call its actor.
     pub fn of(entry: &Entry, position: u64, name: Option<String>) -> Self {
         let head = entry.head();
-        let (input, events) = match entry {
+        let (noted, input, events) = match entry {
             Entry::Job(record) => written(record),
             Entry::Node(record) => written(record),
             Entry::Scheduler(record) => written(record),
@@ -127,6 +130,7 @@ impl LogEntry {
             from: head.from.to_string(),
             principal: head.principal.to_string(),
             correlation: head.correlation.to_string(),
+            noted,
             input,
             events,
             sends: head.sends.iter().zip(0..).map(sent).collect(),
@@ -135,8 +139,8 @@ impl LogEntry {
     }
 }
 
-fn written<M: Serialize, E: Serialize>(record: &Record<M, E>) -> (Value, Vec<Value>) {
-    (value(&record.input), record.events.iter().map(value).collect())
+fn written<M: Serialize, E: Serialize>(record: &Record<M, E>) -> (Vec<Value>, Value, Vec<Value>) {
+    (record.noted.iter().map(value).collect(), value(&record.input), record.events.iter().map(value).collect())
 }
 
 /// As JSON; the words of this crate always can be.

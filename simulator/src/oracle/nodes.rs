@@ -54,14 +54,16 @@ impl Nodes {
 impl Seen {
     /// What is said in another epoch than the present one is not taken in.
     fn check_epoch(&self, record: &Entry, findings: &mut Vec<Finding>) {
-        let (epoch, what) = match &record.input {
-            Message::Report { epoch, .. } => (*epoch, "report"),
-            Message::Reconciled { epoch, .. } => (*epoch, "word"),
-            _ => return,
-        };
-        if epoch != self.epoch {
-            let message = format!("{}: a {what} of epoch {epoch} in epoch {}", record.head.actor, self.epoch);
-            findings.push((Invariant::Fenced, "a node takes in what is of another epoch", message));
+        for heard in record.noted.iter().chain([&record.input]) {
+            let (epoch, what) = match heard {
+                Message::Report { epoch, .. } => (*epoch, "report"),
+                Message::Reconciled { epoch, .. } => (*epoch, "word"),
+                _ => continue,
+            };
+            if epoch != self.epoch {
+                let message = format!("{}: a {what} of epoch {epoch} in epoch {}", record.head.actor, self.epoch);
+                findings.push((Invariant::Fenced, "a node takes in what is of another epoch", message));
+            }
         }
     }
 

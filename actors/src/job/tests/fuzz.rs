@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::cell::{Cell, Outcome};
+use messages::codec::encode_bare;
 use messages::envelope::{Envelope, MessageId, Principal};
 use messages::id::{ActorId, CorrelationId};
 use proptest::prelude::*;
@@ -138,7 +139,10 @@ impl Story {
     fn check(&mut self, outcome: Outcome<Job>) {
         if let Outcome::Entry(record) = outcome {
             assert_eq!(self.folded.retake(&record), record, "the turn can be taken again");
+            let mut followed = self.folded.clone();
             self.folded.apply(&record).expect("entries follow each other");
+            assert_eq!(followed.follow(&encode_bare(&record)), Ok(Some(record.events.len())));
+            assert_eq!(followed, self.folded);
         }
         assert_eq!(self.folded.state(), self.cell.state(), "the entries make the state");
         let job = self.cell.state();

@@ -178,6 +178,90 @@ fn desired_state_is_said_until_the_agent_took_it_in() {
     assert_eq!(story.events, [], "not an entry unless it changes something");
 }
 
+/// Says that all was taken in which a node with an instance that runs has said so far.
+fn all_noted(story: &mut Story) -> [Event; 3] {
+    let (view, instance) = (story.state().view().version, instance(1));
+    let acknowledgements = [
+        (job().into(), Message::Noted { instance, version: 1 }),
+        (SchedulerId::of_site(DEFAULT_SITE).into(), Message::ViewNoted { version: view }),
+        (Address::Agent(me()), Message::Reconciled { epoch: 1, version: 2 }),
+    ];
+    let before = story.cell.clone();
+    for (from, message) in acknowledgements {
+        story.tell(from, message.clone());
+        story.tell(from, message);
+        assert_eq!((story.events.len(), story.said.len()), (0, 0), "it is not worth an entry");
+    }
+    assert_eq!(story.cell, before);
+    [Event::Noted { instance, version: 1 }, Event::ViewNoted { version: view }, Event::Reconciled { version: 2 }]
+}
+
+#[test]
+fn what_is_acknowledged_waits_for_the_next_entry_and_comes_before_it() {
+    let mut story = Story::with_running();
+    let noted = all_noted(&mut story);
+    story.report(11, &[(instance(1), healthy())]);
+    assert_eq!(story.events, [], "a report that says nothing new makes no entry");
+    story.report(12, &[(instance(1), healthy())]);
+    assert_eq!(story.events[..3], noted);
+    assert!(matches!(story.events[3..], [Event::Observed { .. }, Event::ReportTaken { report: 12 }]));
+    let other = Message::Noted { instance: instance(1), version: 2 };
+    story.tell(job().into(), other);
+    story.pass(1_000);
+    assert_eq!(story.events, [Event::Noted { instance: instance(1), version: 2 }]);
+}
+
+#[test]
+fn what_is_acknowledged_is_recorded_at_the_latest_when_it_would_be_said_again() {
+    let mut story = Story::with_running();
+    let noted = all_noted(&mut story);
+    story.pass(999);
+    assert_eq!(story.events, []);
+    story.pass(1);
+    assert_eq!((&story.events[..], story.said.len()), (&noted[..], 0), "and nothing is said again");
+    assert_eq!(story.cell.deadline(), None);
+}
+
+#[test]
+fn what_was_said_again_is_settled_at_once() {
+    let mut story = Story::with_running();
+    story.pass(1_000);
+    story.tell(job().into(), Message::Noted { instance: instance(1), version: 1 });
+    assert_eq!(story.events, [Event::Noted { instance: instance(1), version: 1 }]);
+}
+
+#[test]
+fn an_entry_that_was_made_otherwise_is_not_followed() {
+    let mut cell = Story::with_running().cell;
+    let claim = Message::Claim { claim: claim_of(instance(2), 100) };
+    let envelope = Envelope {
+        id: MessageId::Outside(Uuid::from_u128(99)),
+        from: SchedulerId::of_site(DEFAULT_SITE).into(),
+        to: me().into(),
+        correlation: CorrelationId::default(),
+        principal: Principal::system(),
+        at: Timestamp(1),
+        body: claim.clone().into(),
+    };
+    let before = cell.clone();
+    let Outcome::Entry(record) = cell.handle(&envelope, &claim, Timestamp(2_000_000_000)) else {
+        panic!("a claim is an entry");
+    };
+    let mut others = vec![record.clone(), record.clone(), record.clone()];
+    others[0].events.clear();
+    others[1].head.sends.pop();
+    others[2].head.sequence += 1;
+    for other in others {
+        let mut followed = before.clone();
+        assert_eq!(followed.follow(&encode_bare(&other)), Ok(None));
+        assert_eq!(followed, before, "it stays where it was");
+        let bytes = encode_bare(&record);
+        assert_eq!(followed.follow(&bytes[..bytes.len() - 1]), Ok(None), "all must be there");
+        assert_eq!(followed.follow(&bytes), Ok(Some(1)));
+        assert_eq!(followed, cell);
+    }
+}
+
 #[test]
 fn a_machine_that_comes_back_with_less_gives_up_what_it_only_holds_and_keeps_what_runs() {
     let mut story = Story::with_running();

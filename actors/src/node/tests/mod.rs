@@ -8,6 +8,7 @@ mod random;
 use super::Node;
 use crate::cell::{Cell, Outcome};
 use messages::agent::{Ended, Goal, Observation, Order};
+use messages::codec::encode_bare;
 use messages::envelope::{Address, Body, Envelope, MessageId, Principal};
 use messages::id::{ActorId, CorrelationId, InstanceId, JobId, NodeId, PolicyId, SchedulerId};
 use messages::manifest::Workload;
@@ -26,6 +27,8 @@ pub(super) const SECOND_BOOT: Uuid = Uuid::from_u128(2);
 /// A node with a clock, and all that it said in the last turn.
 pub(super) struct Story {
     pub cell: Cell<Node>,
+    /// The same node, made of its entries.
+    followed: Cell<Node>,
     pub now: Timestamp,
     pub said: Vec<(Address, Body)>,
     pub events: Vec<Event>,
@@ -73,7 +76,14 @@ impl Story {
     /// A node of which nobody has heard.
     pub fn blank() -> Self {
         let cell = Cell::new(ActorId::from(me()));
-        Self { cell, now: Timestamp(1_000_000_000), said: Vec::new(), events: Vec::new(), messages: 0 }
+        Self {
+            followed: cell.clone(),
+            cell,
+            now: Timestamp(1_000_000_000),
+            said: Vec::new(),
+            events: Vec::new(),
+            messages: 0,
+        }
     }
 
     /// A node that said hello and has a whole core.
@@ -113,6 +123,12 @@ impl Story {
     }
 
     fn take(&mut self, outcome: Outcome<Node>) {
+        if let Outcome::Entry(record) = &outcome {
+            assert_eq!(&self.followed.retake(record), record, "the turn can be taken again");
+            let followed = self.followed.follow(&encode_bare(record));
+            assert_eq!(followed, Ok(Some(record.events.len())), "and from its bytes");
+        }
+        assert_eq!(self.followed, self.cell, "the entries make the node");
         (self.said, self.events) = match outcome {
             Outcome::Entry(record) => (record.head.sends, record.events),
             Outcome::Answer(answers) => (answers.into_iter().map(|said| (said.to, said.body)).collect(), Vec::new()),
