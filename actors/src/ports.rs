@@ -1,8 +1,10 @@
 //! What a world must offer: a disk under the journal, and a log under the shards.
 
 use crate::journal::snapshot::Snapshot;
+use messages::shared::Shared;
 use std::fmt;
 use std::io;
+use std::ops::{Deref, Range};
 
 /// A directory of files, as the journal engine needs it: real files, or the simulator's sectors.
 ///
@@ -17,7 +19,7 @@ pub trait Disk {
     /// The length of a file in bytes.
     fn length(&mut self, name: &str) -> io::Result<u64>;
     /// Up to `length` bytes from `offset`: fewer at the end of the file, and none behind it.
-    fn read(&mut self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>>;
+    fn read(&mut self, name: &str, offset: u64, length: usize) -> io::Result<Piece>;
     /// Makes a new, empty file; an error if it is there.
     fn create(&mut self, name: &str) -> io::Result<()>;
     /// Appends at the end of a file. May write a part of it and then fail.
@@ -46,7 +48,7 @@ impl<D: Disk + ?Sized> Disk for &mut D {
         (**self).length(name)
     }
 
-    fn read(&mut self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+    fn read(&mut self, name: &str, offset: u64, length: usize) -> io::Result<Piece> {
         (**self).read(name, offset, length)
     }
 
@@ -80,6 +82,36 @@ impl<D: Disk + ?Sized> Disk for &mut D {
 
     fn sync_directory(&mut self) -> io::Result<()> {
         (**self).sync_directory()
+    }
+}
+
+/// Bytes that were read: of their own, or shared with a file in memory.
+#[derive(Clone, Debug, Default)]
+pub struct Piece {
+    bytes: Shared<Vec<u8>>,
+    range: Range<usize>,
+}
+
+impl Piece {
+    /// A part of shared bytes; what of it lies behind their end is left out.
+    pub fn of(bytes: &Shared<Vec<u8>>, range: Range<usize>) -> Self {
+        let end = range.end.min(bytes.len());
+        Self { bytes: bytes.clone(), range: range.start.min(end)..end }
+    }
+}
+
+impl Deref for Piece {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[self.range.clone()]
+    }
+}
+
+impl From<Vec<u8>> for Piece {
+    fn from(bytes: Vec<u8>) -> Self {
+        let range = 0..bytes.len();
+        Self { bytes: bytes.into(), range }
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use simulator::history::change::{self, Change};
 use simulator::history::day::Day;
 use simulator::history::moment::{Moment, Reader, When};
-use simulator::history::whatif::{compare, prepare};
+use simulator::history::whatif::{Run, compare, prepare};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
@@ -44,7 +44,7 @@ const DAY: Day = Day {
 pub fn measure(setting: &Setting) -> Result<Report, Fault> {
     let frames = reduced(setting).frames();
     let verified = verified(setting, &frames)?;
-    let took = some_whatifs(&frames, WHATIFS)?;
+    let took = some_whatifs(&frames, WHATIFS)?.all(WHATIFS, WHATIFS);
     let rows = vec![
         Row::new("history.verify", verified, "events/s").must(Must::AtLeast(1.0)).beside(PEER, VERIFY_MUST),
         Row::new("history.whatif_100_nodes", took, "s / 48").must(Must::AtMost(1.0)).beside(PEER, WHATIFS_MUST),
@@ -76,15 +76,35 @@ pub fn verified(setting: &Setting, frames: &[(Position, Vec<u8>)]) -> Result<f64
     Ok(verified)
 }
 
+/// How many seconds what-ifs take: the control run, which there is once, and those that were run with a change.
+#[derive(Clone, Copy, Debug)]
+pub struct Took {
+    control: f64,
+    changed: f64,
+}
+
+impl Took {
+    /// What so many would take, of which some were run.
+    pub fn all(self, run: u64, count: u64) -> f64 {
+        self.control + self.changed * count as f64 / run as f64
+    }
+}
+
 /// How many seconds so many what-ifs over a day take, on all processors.
 ///
 /// # Errors
 /// When a run does not come to its end, or changes nothing.
-pub fn some_whatifs(frames: &[(Position, Vec<u8>)], count: u64) -> Result<f64, Fault> {
+pub fn some_whatifs(frames: &[(Position, Vec<u8>)], count: u64) -> Result<Took, Fault> {
     let moment = moment(frames)?;
-    let (run, took) = timed(|| whatifs(&moment, count));
+    let (control, alone) = timed(|| prepare(&moment, &Change::default()).map(|run| run.to(moment.until)));
+    let control = control.map_err(wrong)?;
+    let (run, took) = timed(|| whatifs(&moment, &control, count));
     run?;
-    Ok(took.as_secs_f64())
+    Ok(Took { control: alone.as_secs_f64(), changed: took.as_secs_f64() })
+}
+
+fn wrong(faults: Vec<(usize, String)>) -> String {
+    faults.into_iter().map(|(_, told)| told).collect()
 }
 
 /// The rate that `orrery sim replay --verify` tells of itself, opening and reading included.
@@ -108,11 +128,9 @@ fn moment(frames: &[(Position, Vec<u8>)]) -> Result<Moment, String> {
     reader.finish()
 }
 
-/// The control run, and so many days each with a node fewer, on all processors. Only nodes on which something was placed
+/// So many days each with a node fewer, on all processors, held against the control run. Only nodes on which something was placed
 /// are taken away, since without any other the day is what it was; once each of them was, they are taken away later.
-fn whatifs(moment: &Moment, count: u64) -> Result<(), String> {
-    let wrong = |faults: Vec<(usize, String)>| faults.into_iter().map(|(_, told)| told).collect::<String>();
-    let control = prepare(moment, &Change::default()).map_err(wrong)?.to(moment.until);
+fn whatifs(moment: &Moment, control: &Run, count: u64) -> Result<(), String> {
     let used: BTreeSet<&str> = moment.recorded.placements.values().map(String::as_str).collect();
     let used: Vec<&str> = used.into_iter().collect();
     if used.is_empty() {
@@ -124,7 +142,7 @@ fn whatifs(moment: &Moment, count: u64) -> Result<(), String> {
         let text = format!("[[remove]]\nnode = \"{node}\"\nat = \"{minutes}m\"\n");
         let change = change::read(&text, "bench", &|name| Err(name.into())).map_err(|faults| format!("{faults:?}"))?;
         let changed = prepare(moment, &change).map_err(wrong)?.to(moment.until);
-        let report = compare(moment, &control, &changed);
+        let report = compare(moment, control, &changed);
         let changed = report.whole && report.placements_different.0 > 0;
         if changed { Ok(()) } else { Err(format!("nothing changed without {node} from {minutes} minutes on")) }
     };

@@ -2,7 +2,7 @@
 
 use crate::disk::SimDisk;
 use crate::plan::trouble::control::Step;
-use crate::store::{Opened, Store};
+use crate::store::Store;
 use crate::verdict::Invariant;
 use crate::world::Event;
 use crate::world::context::Context;
@@ -10,11 +10,10 @@ use crate::world::random::Domain;
 use crate::world::tape::What;
 use actors::agent::detector::Detector;
 use actors::agent::roll::Roll;
-use actors::cast::AnyCell;
-use actors::journal::snapshot::Snapshot;
+use actors::journal::Frame;
 use actors::shard::{Committed, DeliverError, Shard};
 use messages::envelope::{Address, Body, Envelope, Principal};
-use messages::frame;
+use messages::frame::Hash;
 use messages::id::NodeId;
 use messages::node::LeaseTerms;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,11 +23,13 @@ mod check;
 mod clock;
 mod disk;
 mod other_log;
+mod replay;
 mod settings;
 mod suffer;
 
 use disk::Wrongs;
 use other_log::OtherLog;
+use replay::Replayed;
 use settings::{Death, Settings};
 
 /// How long a control plane that died by itself takes to come back, in microseconds.
@@ -60,7 +61,8 @@ pub struct Control {
     generation: u64,
     wrongs: Wrongs,
     other_log: Option<OtherLog>,
-    /// When an older copy of the disk was last kept.
+    /// Whether an older copy of the disk is kept now and then, and when the last was.
+    remembers: bool,
     remembered: u64,
     down: u32,
     settings: Settings,
@@ -89,7 +91,21 @@ struct Process {
 struct Flying {
     shard: u16,
     bytes: Vec<u8>,
+    /// The chain of the shard after it.
+    chain: Hash,
     claim: bool,
+}
+
+impl AsRef<[u8]> for Flying {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Frame for Flying {
+    fn chain(&self) -> Option<Hash> {
+        Some(self.chain)
+    }
 }
 
 impl Control {
@@ -103,54 +119,29 @@ impl Control {
         let before = self.is_damaged().then(|| self.disk.clone());
         let faulty = self.disk.is_faulty();
         let opened = Store::open(&mut self.disk, self.settings.segment_bytes(&cx.plan), latest);
-        let read = opened.and_then(|mut opened| {
-            let mut frames = Vec::new();
-            opened.frames(|frame| frames.push(frame.to_vec()))?;
-            Ok((opened, frames))
+        let replayed = opened.and_then(|opened| {
+            self.opened(cx);
+            Replayed::read(opened, cx)
         });
-        match read {
-            Ok((opened, frames)) => {
-                self.opened(cx);
-                self.replay(opened, &frames, cx);
+        match replayed {
+            Ok(replayed) => {
+                // The process has it now: what both had in common would be copied when it is written to.
+                self.disk = SimDisk::default();
+                self.go_live(replayed, cx);
             }
             Err(trouble) => self.refused(&trouble, faulty, before.as_ref(), cx),
         }
     }
 
-    fn replay(&mut self, opened: Opened, frames: &[Vec<u8>], cx: &mut Context) {
-        if opened.torn {
-            cx.mark("torn-tail-cut");
-        }
-        let mut shards: BTreeMap<u16, Shard> = BTreeMap::new();
-        let mut known: BTreeMap<u16, u64> = BTreeMap::new();
-        let mut epoch = 0;
-        if let Some(base) = &opened.base {
-            cx.mark("opened-from-snapshot");
-            epoch = restore(base, &mut shards, &mut known, cx);
-        }
-        for bytes in frames {
-            let Ok((head, _)) = frame::inspect(bytes) else { continue };
-            epoch = epoch.max(head.epoch);
-            let shard = shards.entry(head.shard).or_insert_with(|| Shard::new(head.shard));
-            match shard.replay(bytes) {
-                Ok(entries) => {
-                    let count = known.entry(head.shard).or_default();
-                    *count += 1;
-                    if !cx.oracle.knows(head.shard, *count, bytes) {
-                        cx.committed(head.shard, bytes, &entries);
-                    }
-                }
-                Err(trouble) => {
-                    cx.violate(Invariant::Recovers, "a shard does not open after a crash", trouble.to_string());
-                }
-            }
-        }
+    /// The log is read: the process is there.
+    fn go_live(&mut self, replayed: Replayed, cx: &mut Context) {
+        let Replayed { store, shards, known, epoch } = replayed;
         for (signature, message) in cx.oracle.check_reopened(&known) {
             cx.violate(Invariant::AcknowledgedKept, signature, message);
         }
         // As in the live host: when the log is read, so that no time is before what was recorded in its last entry.
         Self::take_time(cx);
-        let mut process = Process::new(opened.store, shards, epoch + 1);
+        let mut process = Process::new(store, shards, epoch + 1);
         process.own_all(cx);
         process.check_fold(cx);
         process.expect_nodes(cx);
@@ -245,30 +236,6 @@ impl Control {
     }
 }
 
-/// Takes in what a snapshot holds. Returns the latest epoch in it.
-fn restore(
-    base: &Snapshot,
-    shards: &mut BTreeMap<u16, Shard>,
-    known: &mut BTreeMap<u16, u64>,
-    cx: &mut Context,
-) -> u64 {
-    for mark in &base.shards {
-        let shard = shards.entry(mark.shard).or_insert_with(|| Shard::new(mark.shard));
-        shard.resume(mark.frames, mark.chain, mark.epoch);
-        known.insert(mark.shard, mark.frames);
-    }
-    for (actor, bytes) in &base.cells {
-        match AnyCell::restore(*actor, bytes) {
-            Ok(cell) => {
-                let id = actor.shard();
-                shards.entry(id).or_insert_with(|| Shard::new(id)).insert(cell);
-            }
-            Err(trouble) => cx.violate(Invariant::Recovers, "a snapshot does not open", trouble.to_string()),
-        }
-    }
-    base.shards.iter().map(|mark| mark.epoch).max().unwrap_or_default()
-}
-
 impl Process {
     fn new(store: Store, shards: BTreeMap<u16, Shard>, epoch: u64) -> Self {
         Self {
@@ -290,13 +257,14 @@ impl Process {
 
     /// Claims a shard; the claim is written before its first frame.
     fn own(&mut self, id: u16, cx: &mut Context) {
-        let claim = Shard::claim_frame(id, self.epoch);
+        let bytes = Shard::claim_frame(id, self.epoch);
         let shard = self.shards.entry(id).or_insert_with(|| Shard::new(id));
-        if let Err(trouble) = shard.replay(&claim) {
+        if let Err(trouble) = shard.replay(&bytes) {
             cx.violate(Invariant::Recovers, "a shard cannot be claimed", trouble.to_string());
         }
         shard.own(self.epoch);
-        self.claims.push(Flying { shard: id, bytes: claim, claim: true });
+        let (_, chain) = shard.head();
+        self.claims.push(Flying { shard: id, bytes, chain, claim: true });
     }
 
     fn own_all(&mut self, cx: &mut Context) {
@@ -429,7 +397,8 @@ impl Process {
             if frame.is_some() && shard.waiting() > 0 && shard.frame_bytes_max() < usize::MAX {
                 cx.bite("tiny-frames");
             }
-            frames.extend(frame.map(|bytes| Flying { shard: id, bytes, claim: false }));
+            let (_, chain) = shard.head();
+            frames.extend(frame.map(|bytes| Flying { shard: id, bytes, chain, claim: false }));
         }
         if frames.is_empty() {
             return Ok(());
@@ -437,8 +406,7 @@ impl Process {
         settings.reach(Step::BeforeWrite)?;
         self.flight = std::mem::take(&mut self.claims);
         self.flight.append(&mut frames);
-        let frames: Vec<Vec<u8>> = self.flight.iter().map(|flying| flying.bytes.clone()).collect();
-        self.store.append(&frames)?;
+        self.store.append(&self.flight)?;
         settings.reach(Step::AfterWrite)?;
         self.syncs += 1;
         let (low, high) = cx.plan.pace.sync_us;
@@ -454,10 +422,10 @@ impl Process {
         settings.reach(Step::AfterSync)?;
         let flight = std::mem::take(&mut self.flight);
         let mut ready = Vec::new();
-        for Flying { shard: id, bytes, claim } in &flight {
+        for Flying { shard: id, bytes, chain, claim } in &flight {
             let Some(shard) = self.shards.get_mut(id) else { continue };
             let committed = if *claim { Committed::default() } else { shard.committed() };
-            cx.committed(*id, bytes, &committed.entries);
+            cx.committed(*id, (bytes, *chain), &committed.entries);
             self.dirty.insert(*id);
             ready.push(committed);
         }

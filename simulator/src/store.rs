@@ -2,7 +2,7 @@
 
 use crate::disk::SimDisk;
 use actors::journal::snapshot::Snapshot;
-use actors::journal::{Journal, JournalError};
+use actors::journal::{Frame, Journal, JournalError};
 use actors::ports::Position;
 use messages::id::ActorId;
 
@@ -61,7 +61,7 @@ impl Store {
     ///
     /// # Errors
     /// When the disk says so. Then nothing may be assumed of what was written.
-    pub fn append(&mut self, frames: &[Vec<u8>]) -> Result<(), String> {
+    pub fn append(&mut self, frames: &[impl Frame]) -> Result<(), String> {
         self.journal.append(frames).map(|_| ()).map_err(sentence)
     }
 

@@ -16,7 +16,8 @@ pub struct Verdict {
     pub plan_hash: String,
     /// How many things happened.
     pub events: u64,
-    /// The SHA-256 over every committed frame and every final state.
+    /// The SHA-256 over the chain after every committed frame, which stands for the frame and all before it, and over
+    /// every final state.
     pub log_hash: String,
     /// What went wrong; nothing, if the seed passed.
     pub violations: Vec<Violation>,

@@ -1,6 +1,6 @@
 //! A disk in memory, for tests and for a control plane that keeps nothing.
 
-use crate::ports::Disk;
+use crate::ports::{Disk, Piece};
 use std::collections::BTreeMap;
 use std::io::{Error, ErrorKind, Result};
 
@@ -30,11 +30,11 @@ impl Disk for MemoryDisk {
         self.file(name).map(|bytes| bytes.len() as u64)
     }
 
-    fn read(&mut self, name: &str, offset: u64, length: usize) -> Result<Vec<u8>> {
+    fn read(&mut self, name: &str, offset: u64, length: usize) -> Result<Piece> {
         let bytes = self.file(name)?;
         let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
         let end = start.saturating_add(length).min(bytes.len());
-        Ok(bytes[start..end].to_vec())
+        Ok(bytes[start..end].to_vec().into())
     }
 
     fn create(&mut self, name: &str) -> Result<()> {

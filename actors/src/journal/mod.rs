@@ -14,7 +14,7 @@ mod tests;
 
 use crate::ports::{Disk, Position};
 use crate::shard::Shard;
-use messages::frame;
+use messages::frame::{self, Hash};
 use snapshot::{ShardMark, Snapshot};
 use std::collections::BTreeMap;
 
@@ -71,6 +71,22 @@ pub enum JournalError {
         /// What is wrong.
         trouble: String,
     },
+}
+
+/// The bytes of a frame to append.
+pub trait Frame: AsRef<[u8]> {
+    /// The chain of its shard after it, where whoever made the frame has hashed it already.
+    fn chain(&self) -> Option<Hash> {
+        None
+    }
+}
+
+impl Frame for Vec<u8> {}
+
+impl<F: Frame> Frame for &F {
+    fn chain(&self) -> Option<Hash> {
+        (**self).chain()
+    }
 }
 
 /// A torn tail that was cut off when the journal was opened.
@@ -179,15 +195,22 @@ impl<D: Disk> Journal<D> {
     /// # Errors
     /// When a frame does not continue its shard, or the disk fails. What was written in part is taken back; where even
     /// that fails, the journal takes nothing more.
-    pub fn append(&mut self, frames: &[Vec<u8>]) -> Result<Vec<Position>, JournalError> {
+    pub fn append<F: Frame>(&mut self, frames: &[F]) -> Result<Vec<Position>, JournalError> {
         if let Some(cause) = &self.poison {
             return Err(JournalError::Poisoned(cause.clone()));
         }
         debug_assert!(!self.unsynced, "a batch is begun only when the one before is synced");
-        let mut shards = self.shards.clone();
+        let mut moved: BTreeMap<u16, ShardMark> = BTreeMap::new();
         for frame in frames {
-            let shard = frame::inspect(frame).map_or(0, |(head, _)| head.shard);
-            continue_shard(&mut shards, frame).map_err(|trouble| JournalError::Chain { shard, trouble })?;
+            let (bytes, chain) = (frame.as_ref(), frame.chain());
+            let inspected = frame::inspect(bytes).map_err(|error| (0, error.to_string()));
+            let passed = inspected.and_then(|(head, _)| {
+                let mark = moved.entry(head.shard).or_insert_with(|| self.mark(head.shard));
+                mark.admit(&head).map_err(|trouble| (head.shard, trouble))?;
+                mark.pass_to(&head, chain.unwrap_or_else(|| frame::chain(&mark.chain, bytes)));
+                Ok(())
+            });
+            passed.map_err(|(shard, trouble)| JournalError::Chain { shard, trouble })?;
         }
         // A segment that holds no frame yet is never closed: the next would have its name.
         if self.length >= self.segment_bytes
@@ -209,7 +232,7 @@ impl<D: Disk> Journal<D> {
         let first = self.next;
         self.next += frames.len() as u64;
         self.length += batch.len() as u64;
-        self.shards = shards;
+        self.shards.extend(moved);
         (self.unsynced, self.vouched) = (true, frames.is_empty());
         Ok((first..self.next).map(Position).collect())
     }
@@ -243,7 +266,7 @@ impl<D: Disk> Journal<D> {
         if self.unsynced {
             self.sync()?;
         }
-        self.append(&[])?;
+        self.append::<Vec<u8>>(&[])?;
         self.sync()
     }
 
@@ -374,7 +397,7 @@ fn snapshot_name(position: u64) -> String {
 fn continue_shard(shards: &mut BTreeMap<u16, ShardMark>, bytes: &[u8]) -> Result<(), String> {
     let (head, _) = frame::inspect(bytes).map_err(|error| error.to_string())?;
     let mark = shards.entry(head.shard).or_insert_with(|| ShardMark::new(head.shard));
-    let head = mark.check(bytes)?;
+    mark.admit(&head)?;
     mark.pass(&head, bytes);
     Ok(())
 }

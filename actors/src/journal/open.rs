@@ -3,7 +3,7 @@
 
 use super::snapshot::Snapshot;
 use super::{Journal, JournalError, SNAPSHOTS_KEPT, Torn, continue_shard, failed, segment, snapshot_name};
-use crate::ports::Disk;
+use crate::ports::{Disk, Piece};
 use std::collections::BTreeMap;
 use std::io::{Error, ErrorKind};
 
@@ -77,19 +77,26 @@ impl<D: Disk> Journal<D> {
     }
 
     /// All of a file. A read that gives less than there is, is continued.
-    pub(super) fn load(&mut self, file: &str) -> Result<Vec<u8>, JournalError> {
+    pub(super) fn load(&mut self, file: &str) -> Result<Piece, JournalError> {
         let length = self.disk.length(file).map_err(failed(file, "measure"))?;
         let length = usize::try_from(length).unwrap_or(usize::MAX);
-        let mut bytes = Vec::new();
+        if length == 0 {
+            return Ok(Piece::default());
+        }
+        let first = self.disk.read(file, 0, length).map_err(failed(file, "read"))?;
+        if first.len() >= length {
+            return Ok(first);
+        }
+        let mut bytes = first.to_vec();
         while bytes.len() < length {
             let more = self.disk.read(file, bytes.len() as u64, length - bytes.len()).map_err(failed(file, "read"))?;
             if more.is_empty() {
                 let text = format!("it ends after {} of {length} bytes", bytes.len());
                 return Err(failed(file, "read")(Error::new(ErrorKind::UnexpectedEof, text)));
             }
-            if bytes.is_empty() { bytes = more } else { bytes.extend_from_slice(&more) }
+            bytes.extend_from_slice(&more);
         }
-        Ok(bytes)
+        Ok(bytes.into())
     }
 
     fn scan(&mut self, first: u64, last: bool) -> Result<(), JournalError> {

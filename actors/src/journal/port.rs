@@ -17,7 +17,7 @@ impl<D: Disk + Send> Log for Journal<D> {
         let mut shards = BTreeSet::new();
         let checked: Vec<_> = frames.iter().map(|frame| self.admit(frame, &mut shards)).collect();
         let sound = frames.iter().zip(&checked).filter(|(_, checked)| checked.is_ok());
-        let sound: Vec<Vec<u8>> = sound.map(|(frame, _)| frame.clone()).collect();
+        let sound: Vec<&Vec<u8>> = sound.map(|(frame, _)| frame).collect();
         if sound.is_empty() {
             return checked.into_iter().map(|checked| checked.map(|()| self.position())).collect();
         }

@@ -44,10 +44,11 @@ pub fn is_segment(bytes: &[u8], first: u64) -> bool {
 }
 
 /// A batch: its header and its frames. `offset` is where in the segment it is going to lie.
-pub fn batch(first: u64, offset: u64, frames: &[Vec<u8>]) -> Vec<u8> {
+pub fn batch<F: AsRef<[u8]>>(first: u64, offset: u64, frames: &[F]) -> Vec<u8> {
     let mut out = batch_header(first, offset, u32::try_from(frames.len()).unwrap_or(u32::MAX));
+    out.reserve(frames.iter().map(|frame| frame.as_ref().len()).sum());
     for frame in frames {
-        out.extend_from_slice(frame);
+        out.extend_from_slice(frame.as_ref());
     }
     out
 }

@@ -49,6 +49,15 @@ impl ShardMark {
     /// A sentence that says why not.
     pub fn check(&self, bytes: &[u8]) -> Result<FrameHead, String> {
         let (head, _) = frame::inspect(bytes).map_err(|error| error.to_string())?;
+        self.admit(&head)?;
+        Ok(head)
+    }
+
+    /// As [`ShardMark::check`], of a frame whose checksum was checked.
+    ///
+    /// # Errors
+    /// As [`ShardMark::check`].
+    pub fn admit(&self, head: &FrameHead) -> Result<(), String> {
         if head.shard != self.shard {
             return Err(format!("a frame of shard {} among those of shard {}", head.shard, self.shard));
         }
@@ -61,13 +70,18 @@ impl ShardMark {
         } else if head.sequence != self.frames + 1 || head.previous != self.chain {
             return Err(format!("frame {} does not continue the chain of {} frames", head.sequence, self.frames));
         }
-        Ok(head)
+        Ok(())
     }
 
     /// Moves on over a frame. An epoch never goes back.
     pub fn pass(&mut self, head: &FrameHead, bytes: &[u8]) {
+        self.pass_to(head, frame::chain(&self.chain, bytes));
+    }
+
+    /// Moves on over a frame after which the chain is this.
+    pub fn pass_to(&mut self, head: &FrameHead, chain: Hash) {
         self.frames += 1;
-        self.chain = frame::chain(&self.chain, bytes);
+        self.chain = chain;
         self.epoch = self.epoch.max(head.epoch);
     }
 }

@@ -40,8 +40,8 @@ pub fn measure(setting: &Setting, rows: &mut Vec<Row>) -> Result<(), Fault> {
     };
     let tried = setting.count(4, 2) as u64;
     let took = history::some_whatifs(&day.frames(), tried)?;
-    let whole = took * few as f64 * HOURS * WHATIFS as f64 / tried as f64;
-    let note = format!("from {tried} over an hour of {} nodes, on both cores", day.nodes);
+    let whole = took.all(tried, WHATIFS) * few as f64 * HOURS;
+    let note = format!("from the control run and {tried} over an hour of {} nodes, on both cores", day.nodes);
     rows.push(most("simulation.whatifs", whole, "s / 48", 600.0, 120.0).note(note));
     Ok(())
 }

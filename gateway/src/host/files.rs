@@ -1,7 +1,7 @@
 //! A directory of real files under the journal, with one owner at a time.
 
 use crate::predecessor;
-use actors::ports::Disk;
+use actors::ports::{Disk, Piece};
 use std::fs::{self, File, OpenOptions};
 use std::io::{Error, ErrorKind, Read, Result, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -66,12 +66,12 @@ impl Disk for FileDisk {
         fs::metadata(self.path(name)).map(|metadata| metadata.len())
     }
 
-    fn read(&mut self, name: &str, offset: u64, length: usize) -> Result<Vec<u8>> {
+    fn read(&mut self, name: &str, offset: u64, length: usize) -> Result<Piece> {
         let mut file = File::open(self.path(name))?;
         file.seek(SeekFrom::Start(offset))?;
         let mut bytes = Vec::with_capacity(length);
         file.take(length as u64).read_to_end(&mut bytes)?;
-        Ok(bytes)
+        Ok(bytes.into())
     }
 
     fn create(&mut self, name: &str) -> Result<()> {

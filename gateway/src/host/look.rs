@@ -1,7 +1,7 @@
 //! The files of a journal as they are at one moment, also while a control plane writes them. Nothing is changed: what
 //! the journal engine would cut off or begin when it opens, it does in memory.
 
-use actors::ports::Disk;
+use actors::ports::{Disk, Piece};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Error, ErrorKind, Result};
@@ -65,7 +65,7 @@ impl Disk for Look {
         self.seen(name).map(|seen| seen.length + seen.added.len() as u64)
     }
 
-    fn read(&mut self, name: &str, offset: u64, length: usize) -> Result<Vec<u8>> {
+    fn read(&mut self, name: &str, offset: u64, length: usize) -> Result<Piece> {
         let seen = self.seen(name)?;
         let whole = seen.length + seen.added.len() as u64;
         let length = (length as u64).min(whole.saturating_sub(offset));
@@ -77,7 +77,7 @@ impl Disk for Look {
         let from = usize::try_from(offset.saturating_sub(seen.length)).unwrap_or(usize::MAX);
         let rest = usize::try_from(length - stored).unwrap_or(usize::MAX);
         bytes.extend(seen.added.iter().skip(from).take(rest));
-        Ok(bytes)
+        Ok(bytes.into())
     }
 
     fn create(&mut self, name: &str) -> Result<()> {

@@ -6,7 +6,7 @@
 use super::Control;
 use crate::oracle::Oracle;
 use crate::plan::trouble::disk::Disk;
-use crate::plan::{Fault, Trouble};
+use crate::plan::{Fault, Plan, Trouble};
 use crate::verdict::Invariant;
 use crate::world::context::Context;
 use messages::envelope::{Address, Envelope};
@@ -49,11 +49,16 @@ impl Control {
         self.start(cx);
     }
 
+    /// The plan is this from now on.
+    pub fn goes_on_with(&mut self, plan: &Plan) {
+        let older = |fault: &Fault| fault.trouble == Trouble::Disk(Disk::Older);
+        self.remembers = plan.faults.iter().any(older);
+    }
+
     /// Keeps how the disk is now and then, if it is to come back so later.
     pub(super) fn remember(&mut self, cx: &Context) {
-        let older = |fault: &Fault| fault.trouble == Trouble::Disk(Disk::Older);
         let due = cx.now() >= self.remembered + REMEMBERED_EVERY_US;
-        if due && self.other_log.is_none() && cx.plan.faults.iter().any(older) {
+        if due && self.remembers && self.other_log.is_none() {
             self.remembered = cx.now();
             self.disk_mut().remember();
         }

@@ -9,7 +9,7 @@ pub use damage::{Damage, Place};
 pub use file::Losses;
 
 use crate::world::random::{Domain, Random};
-use actors::ports::Disk;
+use actors::ports::{Disk, Piece};
 use damage::Copy;
 use file::File;
 use std::collections::BTreeMap;
@@ -302,7 +302,7 @@ impl Disk for SimDisk {
         Ok(self.file(name)?.bytes.len() as u64)
     }
 
-    fn read(&mut self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+    fn read(&mut self, name: &str, offset: u64, length: usize) -> io::Result<Piece> {
         self.answer()?;
         let (short, word) = (self.ills.short_reads > 0, self.asked);
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
@@ -320,7 +320,7 @@ impl Disk for SimDisk {
         if short && end > start {
             self.bites.push("short-read");
         }
-        Ok(self.file(name)?.bytes[start..end].to_vec())
+        Ok(Piece::of(&self.file(name)?.bytes, start..end))
     }
 
     fn create(&mut self, name: &str) -> io::Result<()> {

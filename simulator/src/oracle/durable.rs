@@ -2,7 +2,7 @@
 
 use super::Finding;
 use crate::verdict::Invariant;
-use messages::frame;
+use messages::frame::{self, Hash};
 use messages::id::ActorId;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -33,10 +33,10 @@ impl Durable {
         self.frames
     }
 
-    /// A frame is durable.
-    pub(super) fn commit(&mut self, shard: u16, bytes: &[u8]) -> Option<Finding> {
+    /// A frame is durable. The chain after it is a hash of it and of all before it, so that it stands for them.
+    pub(super) fn commit(&mut self, shard: u16, (bytes, chain): (&[u8], Hash)) -> Option<Finding> {
         self.frames += 1;
-        self.hash.update(bytes);
+        self.hash.update(chain);
         let known = self.shards.entry(shard).or_default();
         known.sums.push(sum_of(bytes));
         let epoch = frame::inspect(bytes).map_or(0, |(head, _)| head.epoch);

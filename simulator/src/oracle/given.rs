@@ -122,8 +122,13 @@ impl NodeGiven {
         self.used = all.fold(Resources::default(), |sum, (_, one)| sum.plus(one));
     }
 
-    fn held(&self) -> BTreeSet<(InstanceId, JobId)> {
-        self.shown.iter().chain(&self.given).map(|(instance, (job, _))| (*instance, *job)).collect()
+    /// What it holds, in order, each once.
+    fn held(&self) -> Vec<(InstanceId, JobId)> {
+        let all = self.shown.iter().chain(&self.given);
+        let mut held: Vec<_> = all.map(|(instance, (job, _))| (*instance, *job)).collect();
+        held.sort_unstable();
+        held.dedup();
+        held
     }
 }
 
@@ -195,21 +200,20 @@ impl Given {
 
     /// Changes a node, and keeps the counters right.
     fn change(&mut self, id: NodeId, change: impl FnOnce(&mut NodeGiven)) {
-        let mut node = self.nodes.remove(&id).unwrap_or_default();
-        let (held, domains) = (node.held(), Arc::clone(&node.domains));
-        change(&mut node);
+        let node = self.nodes.entry(id).or_default();
+        let (held, before) = (node.held(), Arc::clone(&node.domains));
+        change(node);
         node.sum_up();
-        let holds = node.held();
-        let moved = domains != node.domains;
-        for (instance, job) in held.iter().filter(|one| moved || !holds.contains(one)) {
+        let (holds, after) = (node.held(), Arc::clone(&node.domains));
+        let moved = before != after;
+        for (instance, job) in held.iter().filter(|one| moved || holds.binary_search(one).is_err()) {
             self.places.remove(&(*instance, id));
-            self.tally(*job, &domains, false);
+            self.tally(*job, &before, false);
         }
-        for (instance, job) in holds.iter().filter(|one| moved || !held.contains(one)) {
+        for (instance, job) in holds.iter().filter(|one| moved || held.binary_search(one).is_err()) {
             self.places.insert((*instance, id));
-            self.tally(*job, &node.domains, true);
+            self.tally(*job, &after, true);
         }
-        self.nodes.insert(id, node);
     }
 
     /// Counts an instance of a job in these domains in, or out.

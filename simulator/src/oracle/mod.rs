@@ -57,6 +57,7 @@ use lives::Lives;
 use messages::agent::Assignment;
 use messages::entry::Entry;
 use messages::envelope::{Envelope, MessageId};
+use messages::frame::Hash;
 use messages::id::{ActorId, InstanceId, JobId, Kind, NodeId};
 use messages::node::LeaseTerms;
 use messages::policy::{Answer, Request};
@@ -204,8 +205,8 @@ impl Oracle {
         self.durable.check_reopened(found)
     }
 
-    /// A frame is durable.
-    pub fn committed(&mut self, shard: u16, frame: &[u8], entries: &[Entry], now: u64) -> Vec<Finding> {
+    /// A frame is durable, after which the chain of its shard is this.
+    pub fn committed(&mut self, shard: u16, frame: (&[u8], Hash), entries: &[Entry], now: u64) -> Vec<Finding> {
         let mut findings = Vec::new();
         findings.extend(self.durable.commit(shard, frame));
         for entry in entries {

@@ -84,6 +84,7 @@ impl World {
             self.cx.random = self.cx.random.rekeyed(rekey.seed);
         }
         self.cx.oracle.goes_on_with(&plan);
+        self.control.goes_on_with(&plan);
         self.cx.plan = plan;
         Self::arrange_faults(&mut self.cx, known);
     }

@@ -16,6 +16,7 @@ use actors::agent::Beat;
 use messages::agent::Order;
 use messages::entry::Entry;
 use messages::envelope::{Address, Body, Envelope, MessageId, Principal};
+use messages::frame::Hash;
 use messages::id::{CorrelationId, NodeId};
 use messages::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -269,8 +270,8 @@ impl Context {
         }
     }
 
-    /// Entries are durable now, in the order of the log.
-    pub fn committed(&mut self, shard: u16, frame: &[u8], entries: &[Entry]) {
+    /// Entries are durable now, in the order of the log: in this frame, after which the chain of its shard is this.
+    pub fn committed(&mut self, shard: u16, frame: (&[u8], Hash), entries: &[Entry]) {
         let now = self.now();
         self.statistics.frames += 1;
         self.statistics.entries += entries.len() as u64;

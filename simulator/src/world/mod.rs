@@ -128,6 +128,7 @@ impl World {
         let clients = Clients::new(&plan, &mut cx);
         let by_node = machines.iter().map(|machine| (machine.node(), vec![machine.index()])).collect();
         let mut control = Control::default();
+        control.goes_on_with(&plan);
         control.start(&mut cx);
         Self {
             cx,
@@ -233,9 +234,11 @@ impl World {
             Parcel::Envelope(envelope) => match envelope.to {
                 Address::Actor(_) => self.control.deliver(&envelope, cx),
                 Address::Agent(node) => {
-                    for index in self.by_node.get(&node).into_iter().flatten() {
+                    let Some((last, others)) = self.by_node.get(&node).and_then(|all| all.split_last()) else { return };
+                    for index in others {
                         self.machines[*index].hear((*envelope).clone(), cx);
                     }
+                    self.machines[*last].hear(*envelope, cx);
                 }
                 Address::Client(client) => self.clients.hear(client, &envelope, cx),
                 Address::Host => {}
