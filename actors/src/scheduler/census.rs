@@ -57,7 +57,7 @@ enum Named {
     #[default]
     Nobody,
     One(u32),
-    Some(Box<Vec<u32>>),
+    Some(Vec<u32>),
 }
 
 impl Domains {
@@ -95,7 +95,7 @@ impl Domains {
         let mut slots = match std::mem::take(named) {
             Named::Nobody => Vec::new(),
             Named::One(slot) => vec![slot],
-            Named::Some(slots) => *slots,
+            Named::Some(slots) => slots,
         };
         slots.retain(|other| *other != slot);
         if comes {
@@ -104,7 +104,7 @@ impl Domains {
         *named = match slots.as_slice() {
             [] => Named::Nobody,
             [one] => Named::One(*one),
-            _ => Named::Some(Box::new(slots)),
+            _ => Named::Some(slots),
         };
     }
 

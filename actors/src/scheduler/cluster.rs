@@ -168,7 +168,7 @@ impl Cluster {
             self.changes.note(slot);
             return before;
         }
-        let alike = |node: &NodeState| (node.used().clone(), node.standing());
+        let alike = |node: &NodeState| (node.used().to_owned(), node.standing());
         let was = alike(node);
         node.set_view(view, &shown);
         if was != alike(node) {

@@ -25,7 +25,7 @@ impl Described {
             text.push_str(word);
             ends.push(u32::try_from(text.len()).unwrap_or(u32::MAX));
         }
-        Self { capacity: spec.capacity.clone(), text: text.into(), ends: ends.into() }
+        Self { capacity: spec.capacity.to_owned(), text: text.into(), ends: ends.into() }
     }
 
     /// Whether it is what this says.
@@ -38,7 +38,7 @@ impl Described {
     pub(super) fn unpacked(&self) -> NodeSpec {
         let [name, host, rack, site, region] = [0, 1, 2, 3, 4].map(|at| self.word(at).to_string());
         let tags = self.tags().map(|(key, value)| (key.into(), value.into())).collect();
-        NodeSpec { name, host, rack, site, region, tags, capacity: self.capacity.clone() }
+        NodeSpec { name, host, rack, site, region, tags, capacity: self.capacity.to_owned() }
     }
 
     fn words(&self) -> impl Iterator<Item = &str> {

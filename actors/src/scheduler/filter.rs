@@ -215,7 +215,7 @@ pub fn strike<'a>(
 pub(super) fn no_room<'a>(want: &Want<'a>, free: &Resources) -> Option<Strike<'a>> {
     let need = &want.workload.resources;
     let shortage = match crate::mutant!(MemoryIgnored) {
-        true => free.shortage(&Resources { memory_bytes: 0, ..need.clone() }),
+        true => free.shortage(&Resources { memory_bytes: 0, ..need.to_owned() }),
         false => free.shortage(need),
     };
     shortage.map(|(dimension, missing)| Strike::Free(dimension, missing))

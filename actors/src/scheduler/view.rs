@@ -54,7 +54,10 @@ impl<'a> ClusterView<'a> {
             return free;
         }
         let given = self.state.cluster.slot(id).and_then(|slot| self.given.get(&slot));
-        given.map_or_else(|| free.clone(), |given| free.minus(given))
+        match given {
+            Some(given) => free.minus(given),
+            None => free,
+        }
     }
 
     /// The nodes that were given something just now.

@@ -230,7 +230,7 @@ impl Fleet {
             avoid: Vec::new(),
         };
         let asks = (0..instances).map(ask).collect();
-        let resources = workload.resources.clone();
+        let resources = workload.resources.to_owned();
         let (realm, exclusive) = (REALM.into(), false);
         let message = Message::Place { job, realm, name, exclusive, workload, place, asks };
         let (decisions, took) = self.say(message);
@@ -242,7 +242,7 @@ impl Fleet {
             match decision.chosen.and_then(|node| self.indices.get(&node).copied()) {
                 Some(index) => {
                     held.push((instance, index));
-                    self.nodes[index].claims.push(ClaimView { instance, job, resources: resources.clone() });
+                    self.nodes[index].claims.push(ClaimView { instance, job, resources: resources.to_owned() });
                     self.used = self.used.plus(&resources);
                     self.view(index, work);
                     work.placed += 1;

@@ -63,7 +63,7 @@ fn alone(place: &Place) -> Place {
 
 impl Key {
     pub(super) fn of(state: &Scheduler, want: &Want<'_>, levels: Levels) -> Self {
-        let needs = want.workload.resources.clone();
+        let needs = want.workload.resources.to_owned();
         Self { levels, needs, place: alone(want.place), judged: Judged::of(state, want) }
     }
 
@@ -274,11 +274,26 @@ impl Class {
         skip: impl Fn(usize) -> bool,
     ) -> Option<usize> {
         let tally = self.tallies[group].struck.iter_mut().find(|tally| tally.verdict == verdict)?;
-        let here = self.verdicts[tally.from as usize..end].iter().position(|other| *other == verdict)?;
-        let first = tally.from as usize + here;
+        let first = find(&self.verdicts[..end], tally.from as usize, verdict)?;
         tally.from = first as u32;
-        (first..end).find(|position| self.verdicts[*position] == verdict && !skip(*position))
+        let mut first = first;
+        while skip(first) {
+            first = find(&self.verdicts[..end], first + 1, verdict)?;
+        }
+        Some(first)
     }
+}
+
+/// The first position from here on at which a verdict is. Blocks without it are passed over as a whole.
+fn find(verdicts: &[u16], from: usize, verdict: u16) -> Option<usize> {
+    let mut at = from;
+    for some in verdicts.get(from..)?.chunks(BLOCK) {
+        if some.iter().fold(false, |found, other| found | (*other == verdict)) {
+            return Some(at + some.iter().position(|other| *other == verdict)?);
+        }
+        at += some.len();
+    }
+    None
 }
 
 impl Tallies {

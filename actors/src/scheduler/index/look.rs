@@ -14,6 +14,12 @@ use messages::reason::Reason;
 use messages::scheduler::{Ask, Candidate, Decision, Unplaceable};
 use std::cmp::Ordering;
 
+/// How many blocks with the best of all are found before any is looked at, at the most.
+const LEADING_MAX: usize = 32;
+
+/// So many verdicts are looked at together before each is.
+const STRIDE: usize = 16;
+
 /// A node that is like no others of its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Special {
@@ -189,7 +195,8 @@ impl<'a> Look<'a, '_> {
         self.grouping.slots.get(position).copied()
     }
 
-    /// Keeps the best of these blocks, when they are among the best so far.
+    /// Keeps the best of these blocks, when they are among the best so far. Of equals the first counts, since they stand
+    /// in the order of their names.
     fn best_of(
         &self,
         blocks: std::ops::Range<usize>,
@@ -198,19 +205,54 @@ impl<'a> Look<'a, '_> {
         is_special: impl Fn(usize) -> bool,
         found: &mut Found,
     ) {
-        let sum = |verdict: u16| i64::from(verdict & !FITS) + bonus;
+        let mut top: Vec<(u16, usize)> = Vec::with_capacity(Decision::CANDIDATES_MAX + 1);
+        // No node counts that is no better than this.
+        let mut bar = self.least(&class.best[blocks.clone()]) - 1;
         for block in blocks {
-            let best = class.best[block];
-            if best < FITS || found.is_beyond(sum(best)) {
+            if class.best[block] <= bar {
                 continue;
             }
-            for position in block * BLOCK..(block + 1) * BLOCK {
-                let verdict = class.verdicts[position];
-                if verdict >= FITS && !found.is_beyond(sum(verdict)) && !is_special(position) {
-                    self.keep(found, (sum(verdict), self.grouping.slots[position]));
+            let positions = (block * BLOCK..(block + 1) * BLOCK).step_by(STRIDE);
+            for (first, some) in positions.zip(class.verdicts[block * BLOCK..].chunks(STRIDE)) {
+                if !some.iter().fold(false, |any, verdict| any | (*verdict > bar)) {
+                    continue;
+                }
+                for (position, verdict) in (first..).zip(some) {
+                    if *verdict > bar && !is_special(position) {
+                        let at = top.partition_point(|(other, _)| other >= verdict);
+                        top.insert(at, (*verdict, position));
+                        top.truncate(Decision::CANDIDATES_MAX);
+                        if top.len() == Decision::CANDIDATES_MAX {
+                            bar = bar.max(top[Decision::CANDIDATES_MAX - 1].0);
+                        }
+                    }
                 }
             }
         }
+        for (verdict, position) in top {
+            let sum = i64::from(verdict & !FITS) + bonus;
+            if !found.is_beyond(sum) {
+                self.keep(found, (sum, self.grouping.slots[position]));
+            }
+        }
+    }
+
+    /// What the best that count have at least: of so many blocks, and one more for each special node, the best is no
+    /// worse, and at most as many of them as there are special nodes are special.
+    fn least(&self, best: &[u16]) -> u16 {
+        let mut most = [FITS; LEADING_MAX];
+        let count = Decision::CANDIDATES_MAX + self.specials.len();
+        if count > LEADING_MAX || best.len() <= count {
+            return FITS;
+        }
+        for one in best {
+            if *one > most[count - 1] {
+                let at = most[..count].partition_point(|other| other >= one);
+                most.copy_within(at..count - 1, at + 1);
+                most[at] = *one;
+            }
+        }
+        most[count - 1]
     }
 
     /// Looks at a special node.

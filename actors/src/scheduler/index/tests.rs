@@ -130,7 +130,7 @@ impl Changing {
         let index = self.dice.index(self.machines.len());
         let machine = &mut self.machines[index];
         let node = self.story.cell.state().cluster().node(machine.id()).expect("it was seen");
-        let reserved = node.reservations().map(|held| (held.ask.instance, held.job, held.resources.clone()));
+        let reserved = node.reservations().map(|held| (held.ask.instance, held.job, held.resources.to_owned()));
         let reserved = reserved.map(|(instance, job, resources)| ClaimView { instance, job, resources });
         machine.view.claims.extend(reserved.collect::<Vec<_>>());
         let (dice, claims) = (&mut self.dice, &mut machine.view.claims);
