@@ -128,8 +128,9 @@ fn moment(frames: &[(Position, Vec<u8>)]) -> Result<Moment, String> {
     reader.finish()
 }
 
-/// So many days each with a node fewer, on all processors, held against the control run. Only nodes on which something was placed
-/// are taken away, since without any other the day is what it was; once each of them was, they are taken away later.
+/// So many days each with a node fewer, on all processors, held against the control run. Only nodes on which
+/// something was placed are taken away, since without any other the day is what it was; once each of them was, they
+/// are taken away later.
 fn whatifs(moment: &Moment, control: &Run, count: u64) -> Result<(), String> {
     let used: BTreeSet<&str> = moment.recorded.placements.values().map(String::as_str).collect();
     let used: Vec<&str> = used.into_iter().collect();
