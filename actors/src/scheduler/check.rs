@@ -56,10 +56,10 @@ fn fits(view: &mut ClusterView<'_>, spec: &JobSpec, open: bool) -> Result<(), Re
         let instance = InstanceId::of(job, slot, u64::MAX);
         let ask = Ask { instance, label: format!("{}/{slot}", spec.name), revision: 0, avoid: Vec::new() };
         let decision = select::decide(view, &survey, &ask, &[]);
-        let chosen = decision.chosen.and_then(|id| Some((id, view.state.cluster().node(id)?)));
+        let chosen = decision.chosen.and_then(|id| view.state.cluster().node(id));
         match (chosen, decision.unplaceable) {
             (Some(_), _) if crate::mutant!(CheckJobByJob) => {}
-            (Some((id, node)), _) => view.place(job, &spec.workload.resources, id, node),
+            (Some(node), _) => view.place(job, &spec.workload.resources, node),
             (None, Some(why)) if why.reason != Reason::Waiting => {
                 let (name, all) = (&spec.name, spec.instances);
                 let message = format!("job {name}: {slot} of {all} instances fit; {}", why.message);

@@ -201,12 +201,12 @@ pub fn strike<'a>(
     floors: &Floors,
     refused: &[RefusedBy],
 ) -> Option<Strike<'a>> {
-    let (id, node) = (surveyed.id, surveyed.node);
+    let node = surveyed.node;
     surveyed
         .strike
         .clone()
         .or_else(|| unwanted(view, want, node.spot(), floors))
-        .or_else(|| no_room(want, &view.free(id, node)))
+        .or_else(|| no_room(want, &view.free(node)))
         .or_else(|| refusal(surveyed, refused))
         .or_else(|| not_ready(node))
 }

@@ -293,7 +293,7 @@ fn conclude<'a>(
     let (job, resources) = (want.job, want.workload.resources.to_owned());
     let chosen = decision.chosen.and_then(|id| Some((id, view.state.cluster.node(id)?)));
     if let Some((id, node)) = chosen {
-        view.place(job, &resources, id, node);
+        view.place(job, &resources, node);
         turn.send(id, claim(want, ask));
         turn.record(Event::Placed { job, ask: ask.clone(), resources, decision });
         return;

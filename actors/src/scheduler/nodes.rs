@@ -22,6 +22,8 @@ pub struct NodeState {
     used: Resources,
     #[serde(skip)]
     spot: Spot,
+    #[serde(skip)]
+    slot: u32,
     standing: Standing,
     version: u64,
     described: Described,
@@ -104,6 +106,11 @@ impl NodeState {
     /// Where it is, at every level.
     pub const fn spot(&self) -> Spot {
         self.spot
+    }
+
+    /// Its slot.
+    pub(super) const fn slot(&self) -> u32 {
+        self.slot
     }
 
     /// Its tags, with `node`, `rack`, `site` and `region`.
@@ -221,7 +228,7 @@ impl Nodes {
     pub(super) fn slot_or_new(&mut self, id: NodeId) -> u32 {
         self.slot(id).unwrap_or_else(|| {
             let slot = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
-            self.list.push((id, Box::default()));
+            self.list.push((id, Box::new(NodeState { slot, ..NodeState::default() })));
             self.slots.insert(id, slot);
             slot
         })
@@ -243,7 +250,8 @@ impl Eq for Nodes {}
 
 impl FromIterator<(NodeId, Box<NodeState>)> for Nodes {
     fn from_iter<T: IntoIterator<Item = (NodeId, Box<NodeState>)>>(all: T) -> Self {
-        let list: Vec<_> = all.into_iter().collect();
+        let mut list: Vec<_> = all.into_iter().collect();
+        list.iter_mut().zip(0..).for_each(|((_, node), slot)| node.slot = slot);
         let slots = list.iter().zip(0..).map(|((id, _), slot)| (*id, slot)).collect();
         Self { list, slots }
     }

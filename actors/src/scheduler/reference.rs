@@ -201,8 +201,8 @@ pub(super) fn index_agrees(state: &Scheduler, jobs: &[JobSpec]) {
             let refused = &refused[..slot % 2];
             let all = select::decide(&view, &Survey::of_nodes(&view, want), &ask, refused);
             assert_eq!(select::decide(&view, &Survey::new(&view, want), &ask, refused), all);
-            if let Some((id, node)) = all.chosen.and_then(|id| Some((id, state.cluster().node(id)?))) {
-                view.place(job, &workload.resources, id, node);
+            if let Some(node) = all.chosen.and_then(|id| state.cluster().node(id)) {
+                view.place(job, &workload.resources, node);
             }
         }
     }

@@ -57,7 +57,7 @@ pub fn score<'a>(
     floors: &Floors,
     avoid: &[NodeId],
 ) -> Terms {
-    let Terms([fit, _, prefer, ..]) = own(want, &view.free(id, node), node);
+    let Terms([fit, _, prefer, ..]) = own(want, &view.free(node), node);
     let avoided = (!avoid.is_empty()).then(|| avoid.contains(&id));
     let Terms([_, alike, _, near, apart, spread, avoid]) = company(view, want, node.spot(), floors, avoided);
     Terms([fit, alike, prefer, near, apart, spread, avoid])

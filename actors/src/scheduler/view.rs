@@ -48,13 +48,9 @@ impl<'a> ClusterView<'a> {
     }
 
     /// What a node has left.
-    pub fn free(&self, id: NodeId, node: &NodeState) -> Resources {
+    pub fn free(&self, node: &NodeState) -> Resources {
         let free = node.capacity().minus(node.used());
-        if self.given.is_empty() {
-            return free;
-        }
-        let given = self.state.cluster.slot(id).and_then(|slot| self.given.get(&slot));
-        match given {
+        match self.given.get(&node.slot()) {
             Some(given) => free.minus(given),
             None => free,
         }
@@ -117,12 +113,10 @@ impl<'a> ClusterView<'a> {
     }
 
     /// Counts an instance as placed.
-    pub fn place(&mut self, job: JobId, resources: &Resources, id: NodeId, node: &NodeState) {
-        if let Some(slot) = self.state.cluster.slot(id) {
-            let given = self.given.entry(slot).or_default();
-            if !crate::mutant!(ReservationIgnored) {
-                *given = given.plus(resources);
-            }
+    pub fn place(&mut self, job: JobId, resources: &Resources, node: &NodeState) {
+        let given = self.given.entry(node.slot()).or_default();
+        if !crate::mutant!(ReservationIgnored) {
+            *given = given.plus(resources);
         }
         let at = Self::entry(self.state, self.jobs.get_mut(), job);
         self.jobs.get_mut()[at].placed.change(node.spot(), true);

@@ -221,7 +221,7 @@ impl Changing {
                 let given = all.chosen.filter(|_| !self.dice.one_in(8)).unwrap_or(other);
                 let node = state.cluster().node(given).expect("it is there");
                 let whose = if self.dice.one_in(4) { JobId::named("shop", "b") } else { job };
-                view.place(whose, &spec.workload.resources, given, node);
+                view.place(whose, &spec.workload.resources, node);
             }
         }
         let jobs: Vec<JobSpec> = self.jobs.iter().map(|job| JobSpec { instances: 3, ..job.clone() }).collect();
