@@ -37,6 +37,16 @@ impl Spot {
         self.0[level as usize]
     }
 
+    /// The same, but for domains that are not among these, which are sorted: there is nothing that counts there.
+    pub(super) fn only(mut self, domains: &[Domain]) -> Self {
+        for (level, domain) in Level::ALL.into_iter().zip(&mut self.0) {
+            if domains.binary_search(domain).is_err() {
+                *domain = Domain::none(level);
+            }
+        }
+        self
+    }
+
     /// Some node of the same rack, site and region on which there is nothing that counts.
     pub(super) const fn of_stranger(mut self) -> Self {
         self.0[Level::Node as usize] = Domain::none(Level::Node);
@@ -144,6 +154,11 @@ pub(super) struct Counts {
 impl Counts {
     pub(super) fn of(&self, domain: Domain) -> u32 {
         self.domains.binary_search_by_key(&domain, |(other, _)| *other).map_or(0, |at| self.domains[at].1)
+    }
+
+    /// The domains that have any, in order.
+    pub(super) fn domains(&self) -> impl Iterator<Item = Domain> {
+        self.domains.iter().map(|(domain, _)| *domain)
     }
 
     /// The nodes' names that have any.

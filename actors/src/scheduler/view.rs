@@ -2,7 +2,7 @@
 //! each sees those before it; the state itself is not copied.
 
 use super::Scheduler;
-use super::census::{Counts, Spot};
+use super::census::{Counts, Domain, Spot};
 use super::nodes::NodeState;
 use messages::id::{JobId, NodeId};
 use messages::manifest::Level;
@@ -109,6 +109,13 @@ impl<'a> ClusterView<'a> {
         self.ask(job, |counts, placed| {
             let names = counts.into_iter().flat_map(Counts::at_nodes).chain(placed.at_nodes());
             names.for_each(|name| into.extend_from_slice(self.state.cluster.named(name)));
+        });
+    }
+
+    /// The domains in which there are instances of a job; some of them more than once.
+    pub(super) fn domains_with(&self, job: JobId, into: &mut Vec<Domain>) {
+        self.ask(job, |counts, placed| {
+            into.extend(counts.into_iter().flat_map(Counts::domains).chain(placed.domains()));
         });
     }
 

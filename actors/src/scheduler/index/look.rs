@@ -4,6 +4,7 @@
 use super::Company;
 use super::class::{Class, FITS};
 use super::order::{BLOCK, Grouping, Order};
+use crate::scheduler::census::{Domain, Spot};
 use crate::scheduler::filter::{self, Floors, Judge, Strike, Surveyed, Want};
 use crate::scheduler::nodes::RefusedBy;
 use crate::scheduler::score;
@@ -12,6 +13,7 @@ use crate::scheduler::view::ClusterView;
 use messages::manifest::Level;
 use messages::reason::Reason;
 use messages::scheduler::{Ask, Candidate, Decision, Unplaceable};
+use std::cell::RefCell;
 use std::cmp::Ordering;
 
 /// How many blocks with the best of all are found before any is looked at, at the most.
@@ -38,6 +40,19 @@ pub(super) struct Look<'a, 'b> {
     /// Sorted by position.
     pub specials: Vec<Special>,
     pub floors: Floors,
+    /// The domains in which there is something that counts, sorted.
+    touched: Vec<Domain>,
+    /// Whether a node that is not special is to be avoided: it is not, where any is.
+    avoided: Option<bool>,
+    /// What was found out of places by what counts there: what strikes them out, or the terms that follow.
+    known: RefCell<Vec<(Spot, Fate)>>,
+}
+
+/// What the nodes of a place have in common for who is where.
+#[derive(Clone, Copy)]
+enum Fate {
+    Struck(u8, Reason),
+    Worth(i64),
 }
 
 /// What was found.
@@ -62,12 +77,16 @@ pub(super) fn decide<'a>(
 ) -> Option<Decision> {
     let grouping = order.grouping(company.levels);
     let specials = specials(view, ask, refused, order, class, company);
-    let mut look = Look { view, want, order, grouping, specials, floors: Floors::new() };
+    let mut touched = Vec::new();
+    company.all.iter().for_each(|job| view.domains_with(*job, &mut touched));
+    touched.sort_unstable();
+    touched.dedup();
+    let (avoided, known) = ((!ask.avoid.is_empty()).then_some(false), RefCell::default());
+    let mut look = Look { view, want, order, grouping, specials, floors: Floors::new(), touched, avoided, known };
     look.floors = look.floors(class);
     let mut found = Found::default();
-    let bonus_for_all = (!ask.avoid.is_empty()).then_some(false);
     for group in 0..grouping.groups.len() {
-        look.group(group, bonus_for_all, class, &mut found);
+        look.group(group, class, &mut found);
     }
     for at in 0..look.specials.len() {
         look.special(at, ask, refused, class, &mut found);
@@ -141,7 +160,7 @@ impl<'a> Look<'a, '_> {
     }
 
     /// Looks at the nodes of a group that are not special.
-    fn group(&self, group: usize, avoided: Option<bool>, class: &mut Class, found: &mut Found) {
+    fn group(&self, group: usize, class: &mut Class, found: &mut Found) {
         let place = &self.grouping.groups[group];
         let specials = self.among(place.begin, place.end);
         let is_special = |position: usize| specials.binary_search_by_key(&Some(position), |it| it.position).is_ok();
@@ -167,11 +186,12 @@ impl<'a> Look<'a, '_> {
         if left + fitting == 0 {
             return;
         }
-        if let Some(strike) = filter::unwanted(self.view, &self.want, place.spot, &self.floors) {
+        let fate = self.fate(place.spot);
+        if let Fate::Struck(tier, reason) = fate {
             let mut positions = place.begin..place.end;
             let first = positions.find(|at| !is_special(*at) && !class.is_fixed(class.verdicts[*at]));
             let slot = first.and_then(|at| self.grouping.slots.get(at).copied());
-            self.strike(found, (strike.tier(), strike.reason()), left + fitting, slot);
+            self.strike(found, (tier, reason), left + fitting, slot);
             return;
         }
         for at in 0..class.tallies[group].struck.len() {
@@ -183,11 +203,24 @@ impl<'a> Look<'a, '_> {
                 self.strike(found, (code.tier, code.reason), tally.count - special, first);
             }
         }
-        if fitting > 0 {
+        if let (Fate::Worth(bonus), true) = (fate, fitting > 0) {
             found.fitting += fitting;
-            let bonus = score::company(self.view, &self.want, place.spot, &self.floors, avoided).sum();
             self.best_of(place.blocks(), bonus, class, is_special, found);
         }
+    }
+
+    /// What the nodes of a place have in common. Places with the same in all that counts are asked about once.
+    fn fate(&self, spot: Spot) -> Fate {
+        let spot = spot.only(&self.touched);
+        if let Some((_, fate)) = self.known.borrow().iter().find(|(known, _)| *known == spot) {
+            return *fate;
+        }
+        let fate = match filter::unwanted(self.view, &self.want, spot, &self.floors) {
+            Some(strike) => Fate::Struck(strike.tier(), strike.reason()),
+            None => Fate::Worth(score::company(self.view, &self.want, spot, &self.floors, self.avoided).sum()),
+        };
+        self.known.borrow_mut().push((spot, fate));
+        fate
     }
 
     fn first(&self, class: &mut Class, group: usize, verdict: u16, skip: impl Fn(usize) -> bool) -> Option<u32> {

@@ -136,11 +136,13 @@ impl Levels {
 struct Company {
     levels: Levels,
     jobs: Vec<JobId>,
+    /// All jobs that it looks at, here or there.
+    all: Vec<JobId>,
 }
 
 impl Company {
     fn of(view: &ClusterView<'_>, want: &Want<'_>) -> Self {
-        let mut company = Self { levels: Levels::default(), jobs: vec![want.job] };
+        let mut company = Self { levels: Levels::default(), jobs: vec![want.job], all: vec![want.job] };
         for near in &want.place.near {
             let further = Level::ALL.into_iter().filter(|level| *level > near.within && !near.hard);
             further.for_each(|level| company.levels.add(level));
@@ -155,6 +157,7 @@ impl Company {
     }
 
     fn look(&mut self, job: JobId, level: Level) {
+        self.all.push(job);
         if level == Level::Node {
             self.jobs.push(job);
         } else {
