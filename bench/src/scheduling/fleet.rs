@@ -337,8 +337,8 @@ fn node(number: usize, dice: &mut Dice) -> NodeView {
 /// What an instance needs: a quarter of a core to eight, 1 to 8 GiB a core, and of some a disk, network and ports.
 fn shape(dice: &mut Dice) -> Shared<Workload> {
     let cpu_milli = [250, 500, 500, 1_000, 1_000, 2_000, 4_000, 8_000][dice.below(8) as usize];
-    let memory_bytes = (cpu_milli * [1, 2, 2, 4, 4, 8][dice.below(6) as usize] << 20) + (dice.below(4) << 26);
-    let mut resources = Resources { cpu_milli, memory_bytes, ..Resources::default() };
+    let memory_mebibytes = cpu_milli * [1, 2, 2, 4, 4, 8][dice.below(6) as usize] + 64 * dice.below(4);
+    let mut resources = Resources { cpu_milli, memory_bytes: memory_mebibytes << 20, ..Resources::default() };
     if dice.below(3) == 0 {
         resources.disk_bytes = (1 + dice.below(20)) << 30;
     }
