@@ -17,6 +17,7 @@ mod row;
 mod scheduling;
 mod setting;
 mod simulation;
+mod table;
 
 use row::Row;
 use setting::{Fault, Report, Setting};
@@ -59,6 +60,7 @@ struct Arguments {
     groups: Vec<String>,
     workload: Option<PathBuf>,
     orders: Option<PathBuf>,
+    draw: Option<PathBuf>,
 }
 
 impl Arguments {
@@ -70,6 +72,7 @@ impl Arguments {
             match word.as_str() {
                 "--workload" => arguments.workload = Some(file()?),
                 "--orders" => arguments.orders = Some(file()?),
+                "--draw" => arguments.draw = Some(file()?),
                 "--json" => arguments.json = true,
                 "--quick" => arguments.quick = true,
                 "-h" | "--help" => arguments.help = true,
@@ -82,6 +85,9 @@ impl Arguments {
         }
         if arguments.workload.is_some() && arguments.groups != ["fgd"] {
             return Err("--workload belongs to the group fgd".into());
+        }
+        if arguments.draw.is_some() && arguments.groups != ["scheduling"] {
+            return Err("--draw belongs to the group scheduling".into());
         }
         Ok(arguments)
     }
@@ -134,6 +140,7 @@ fn main() -> ExitCode {
     match Setting::find(arguments.quick) {
         Ok(mut setting) => {
             (setting.workload, setting.orders) = (arguments.workload.clone(), arguments.orders.clone());
+            setting.draw.clone_from(&arguments.draw);
             measure(&arguments, &setting).into()
         }
         Err(fault) => {
@@ -185,6 +192,8 @@ mod tests {
         assert!(some.json && some.wants("cell") && some.wants("fold") && !some.wants("idle"));
         assert!(parse("fgd --workload x.csv --orders x.order.gz").is_ok_and(|some| some.orders.is_some()));
         assert!(parse("fold --workload x.csv").is_err_and(|what| what.contains("group fgd")));
+        assert!(parse("scheduling --draw x").is_ok_and(|some| some.draw.is_some()));
+        assert!(parse("--draw x").is_err_and(|what| what.contains("group scheduling")));
         assert!(parse("fgd --workload").is_err_and(|what| what.contains("names a file")));
         assert!(parse("folds").is_err_and(|what| what.contains("folds")));
     }

@@ -20,6 +20,8 @@ pub struct Setting {
     pub workload: Option<PathBuf>,
     /// The orders they arrive in.
     pub orders: Option<PathBuf>,
+    /// Where to draw instead of measuring.
+    pub draw: Option<PathBuf>,
 }
 
 /// What a group found.
@@ -61,7 +63,7 @@ impl Setting {
     pub fn find(quick: bool) -> Result<Self, Fault> {
         let program = std::env::current_exe().map_err(|error| format!("this program cannot be found: {error}"))?;
         let build = program.parent().unwrap_or(Path::new("/")).to_owned();
-        Ok(Self { quick, program, build, workload: None, orders: None })
+        Ok(Self { quick, program, build, workload: None, orders: None, draw: None })
     }
 
     /// So many, or fewer when it must be quick.

@@ -38,7 +38,7 @@ pub struct Node {
 }
 
 /// The GPUs a pod takes on a node, a bit each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Taken(u8);
 
 impl Pod {
@@ -99,6 +99,19 @@ impl Node {
         }
         if pod.gpus > 0 {
             self.kinds[pod.kind()] += 1;
+        }
+        self
+    }
+
+    /// Without a pod that was on it.
+    pub fn without(mut self, pod: &Pod, taken: Taken) -> Self {
+        self.cpu += pod.cpu;
+        self.memory += pod.memory;
+        for at in taken.iter() {
+            self.left[at] += pod.milli;
+        }
+        if pod.gpus > 0 {
+            self.kinds[pod.kind()] -= 1;
         }
         self
     }

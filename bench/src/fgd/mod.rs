@@ -4,18 +4,19 @@
 //! nodes and never leave; what counts is how much of the 6,212 GPUs is in use when as much as there is was asked for.
 //! Five policies are replayed score for score and compared with the authors' results at every point; then ours.
 
-mod cluster;
-mod fragment;
+pub mod cluster;
+pub mod fragment;
 mod mix;
 mod openb;
-mod price;
-mod published;
-mod replay;
+pub mod price;
+pub mod published;
+pub mod replay;
 mod results;
 
 use crate::rounds::timed;
 use crate::row::{Must, Row};
 use crate::setting::{Fault, Report, Setting};
+use crate::table::{Skipped, traces};
 use cluster::{Node, Pod};
 use mix::{Typical, typical};
 use openb::{Models, Pods};
@@ -26,8 +27,6 @@ use results::Results;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Where the traces lie, from the root of the project.
-const TRACES: &str = "../shared/data/traces";
 const LISTS: &str = "alibaba-openb-gpu-2023";
 const NODES: &str = "openb_node_list_gpu_node.csv";
 const PREFIX: &str = "openb_pod_list_";
@@ -51,12 +50,16 @@ const PUBLISHED: [(&str, &str); 6] = [
 ];
 
 /// One list of pods, and the orders they arrive in.
-struct Workload {
+pub struct Workload {
     name: String,
-    nodes: Vec<Node>,
-    pods: Vec<Pod>,
-    mix: Vec<Typical>,
-    orders: Vec<Order>,
+    /// The cluster, empty.
+    pub nodes: Vec<Node>,
+    /// The list.
+    pub pods: Vec<Pod>,
+    /// Which pods arrive, and how often.
+    pub mix: Vec<Typical>,
+    /// The orders they arrive in.
+    pub orders: Vec<Order>,
 }
 
 /// What one policy came to, an outcome for each order.
@@ -70,7 +73,7 @@ struct Replayed {
 /// # Errors
 /// When the traces are missing or cannot be read.
 pub fn measure(setting: &Setting) -> Result<Report, Fault> {
-    let traces = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(TRACES);
+    let traces = traces();
     let files = match &setting.workload {
         Some(file) => vec![file.clone()],
         None => lists(&traces, setting.quick)?,
@@ -118,14 +121,27 @@ fn name_of(file: &Path) -> String {
 }
 
 impl Workload {
+    /// The default list of the trace, in the published orders.
+    ///
+    /// # Errors
+    /// When the trace is missing or cannot be read.
+    pub fn default_list(setting: &Setting) -> Result<Self, Fault> {
+        let traces = traces();
+        let file = lists(&traces, true)?
+            .into_iter()
+            .next()
+            .ok_or_else(|| format!("no default list in {}", traces.display()))?;
+        Self::read(&file, &traces, setting)
+    }
+
     fn read(file: &Path, traces: &Path, setting: &Setting) -> Result<Self, Fault> {
         let mut models = Models::default();
         let beside = file.with_file_name(NODES);
         let nodes = if beside.exists() { beside } else { traces.join(LISTS).join(NODES) };
         let (nodes, without) = openb::nodes(&nodes, &mut models)?;
         let (Pods { pods, models, .. }, orders, skipped) = Self::arrivals(file, traces, setting, &nodes, &mut models)?;
-        for skipped in [without, skipped].iter().filter(|skipped| !skipped.is_empty()) {
-            eprintln!("bench: fgd: {skipped}");
+        for skipped in [without, skipped] {
+            skipped.say("fgd");
         }
         let named: Vec<(Pod, &str)> = pods.iter().copied().zip(models.iter().map(String::as_str)).collect();
         let mix = typical(&named);
@@ -138,7 +154,7 @@ impl Workload {
         setting: &Setting,
         nodes: &[Node],
         models: &mut Models,
-    ) -> Result<(Pods, Vec<Order>, openb::Skipped), Fault> {
+    ) -> Result<(Pods, Vec<Order>, Skipped), Fault> {
         let (list, skipped) = openb::pods(file, models)?;
         let stem = file.file_stem().unwrap_or_default().to_string_lossy();
         let given = traces.join("fgd-orders").join(format!("{stem}.order.gz"));

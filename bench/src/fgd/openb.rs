@@ -4,24 +4,15 @@
 
 use super::cluster::{GPUS, Node, Pod, WHOLE};
 use super::replay::{Order, draw};
-use flate2::read::GzDecoder;
+use crate::table::{Row, Skipped, open, rows};
 use std::collections::BTreeMap;
-use std::fmt;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 /// So many times the GPUs of the cluster are asked for in all.
 const TUNED: f64 = 1.3;
 /// The first seed of orders drawn here.
 const OWN_SEEDS: u64 = 100;
-
-/// Rows that were left out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Skipped {
-    file: PathBuf,
-    rows: Vec<(usize, String)>,
-}
 
 /// A list of pods: what each asks for, and the models it names, in the words of the list.
 #[derive(Clone, Debug, Default)]
@@ -45,24 +36,6 @@ impl Models {
             self.0.len() - 1
         });
         if at < 64 { Ok(at as u32) } else { Err(format!("{model} is the 65th model, and 64 can be told apart")) }
-    }
-}
-
-impl Skipped {
-    /// Whether there are none.
-    pub const fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-}
-
-impl fmt::Display for Skipped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.rows.len();
-        write!(f, "{}: {count} row{} left out", self.file.display(), if count == 1 { "" } else { "s" })?;
-        for (line, reason) in self.rows.iter().take(3) {
-            write!(f, "; line {line}: {reason}")?;
-        }
-        if count > 3 { write!(f, "; and so on") } else { Ok(()) }
     }
 }
 
@@ -210,47 +183,6 @@ fn numbers(path: &Path) -> Result<Vec<Vec<usize>>, String> {
         lines.push(parsed.collect::<Result<_, _>>()?);
     }
     Ok(lines)
-}
-
-fn open(path: &Path) -> Result<Box<dyn Read>, String> {
-    let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let gz = path.extension().is_some_and(|extension| extension == "gz");
-    Ok(if gz { Box::new(GzDecoder::new(file)) } else { Box::new(file) })
-}
-
-/// A row of a list, with the names of its columns.
-struct Row<'a> {
-    heads: &'a csv::StringRecord,
-    fields: &'a csv::StringRecord,
-}
-
-impl Row<'_> {
-    fn text(&self, column: &str) -> Result<&str, String> {
-        let at = self.heads.iter().position(|head| head == column).ok_or_else(|| format!("no column {column}"))?;
-        self.fields.get(at).ok_or_else(|| format!("no {column}"))
-    }
-
-    fn number<T: std::str::FromStr>(&self, column: &str) -> Result<T, String> {
-        let text = self.text(column)?;
-        text.parse().map_err(|_| format!("{column} is {text:?}, no whole number"))
-    }
-}
-
-fn rows(path: &Path, mut take: impl FnMut(Result<Row<'_>, String>) -> Result<(), String>) -> Result<Skipped, String> {
-    let failed = |error: csv::Error| format!("{}: {error}", path.display());
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(open(path)?);
-    let heads = reader.headers().map_err(failed)?.clone();
-    let mut skipped = Skipped { file: path.to_owned(), rows: Vec::new() };
-    for (at, record) in reader.records().enumerate() {
-        let row = match &record {
-            Ok(fields) => Ok(Row { heads: &heads, fields }),
-            Err(error) => Err(error.to_string()),
-        };
-        if let Err(reason) = take(row) {
-            skipped.rows.push((at + 2, reason));
-        }
-    }
-    Ok(skipped)
 }
 
 #[cfg(test)]

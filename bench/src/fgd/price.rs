@@ -104,6 +104,11 @@ impl Prices {
         prices
     }
 
+    /// Losses are told apart in steps of this.
+    pub const fn grain(&self) -> i64 {
+        self.grain
+    }
+
     /// Prices to begin with: four fifths by GPU, one fifth by core.
     fn first(mix: &[Typical], models: usize) -> Self {
         let total = |of: fn(&Pod) -> i64, plain: bool| -> i64 {

@@ -54,6 +54,30 @@ pub struct Outcome {
     pub dropped: usize,
 }
 
+/// What runs where once so much was asked for.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    /// What is left of each node, by rank.
+    pub nodes: Vec<Node>,
+    /// The nodes as they were with nothing on them.
+    pub empty: Vec<Node>,
+    /// Every pod that was placed.
+    pub running: Vec<Running>,
+    /// Rows of the pod list that fitted nowhere when they came.
+    pub dropped: Vec<usize>,
+}
+
+/// A pod on a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// Its row of the pod list.
+    pub row: usize,
+    /// Its node.
+    pub node: usize,
+    /// The GPUs it has there.
+    pub taken: Taken,
+}
+
 /// Scores of one kind of pod on every node, as of so many changes.
 struct Scores {
     scores: Vec<Option<(i64, Taken)>>,
@@ -71,20 +95,14 @@ struct Replay<'a, P: Policy> {
 
 /// Replays one order of arrival.
 pub fn replay<P: Policy>(policy: &P, nodes: &[Node], pods: &[Pod], order: &Order) -> Outcome {
-    let mut by_rank = vec![0; nodes.len()];
-    for (node, rank) in order.ranks.iter().enumerate() {
-        by_rank[*rank] = node;
-    }
-    let nodes: Vec<Node> = by_rank.into_iter().map(|node| nodes[node]).collect();
+    let mut replay = Replay::new(policy, nodes, order);
     let total: i64 = nodes.iter().map(Node::gpu).sum();
-    let worths = nodes.iter().map(|node| policy.worth(node)).collect();
-    let mut replay = Replay { policy, nodes, worths, changed: Vec::new(), known: HashMap::new(), random: order.seed };
     let mut curve = Curve { sums: [(0.0, 0); POINTS] };
     let (mut asked, mut used, mut placed) = (0, 0, 0);
     for row in &order.arrivals {
         let pod = &pods[*row];
         asked += pod.gpu();
-        if replay.place(pod) {
+        if replay.place(pod).is_some() {
             used += pod.gpu();
             placed += 1;
         }
@@ -93,21 +111,49 @@ pub fn replay<P: Policy>(policy: &P, nodes: &[Node], pods: &[Pod], order: &Order
     Outcome { curve: curve.means(), placed, dropped: order.arrivals.len() - placed }
 }
 
-impl<P: Policy> Replay<'_, P> {
-    fn place(&mut self, pod: &Pod) -> bool {
+/// Replays one order until so many per cent of the GPUs that there are were asked for.
+pub fn settle<P: Policy>(policy: &P, nodes: &[Node], pods: &[Pod], order: &Order, percent: i64) -> Settled {
+    let mut replay = Replay::new(policy, nodes, order);
+    let total: i64 = nodes.iter().map(Node::gpu).sum();
+    let empty = replay.nodes.clone();
+    let (mut running, mut dropped, mut asked) = (Vec::new(), Vec::new(), 0);
+    for row in &order.arrivals {
+        if asked * 100 >= total * percent {
+            break;
+        }
+        asked += pods[*row].gpu();
+        match replay.place(&pods[*row]) {
+            Some((node, taken)) => running.push(Running { row: *row, node, taken }),
+            None => dropped.push(*row),
+        }
+    }
+    Settled { nodes: replay.nodes, empty, running, dropped }
+}
+
+impl<'a, P: Policy> Replay<'a, P> {
+    fn new(policy: &'a P, nodes: &[Node], order: &Order) -> Self {
+        let mut by_rank = vec![0; nodes.len()];
+        for (node, rank) in order.ranks.iter().enumerate() {
+            by_rank[*rank] = node;
+        }
+        let nodes: Vec<Node> = by_rank.into_iter().map(|node| nodes[node]).collect();
+        let worths = nodes.iter().map(|node| policy.worth(node)).collect();
+        Self { policy, nodes, worths, changed: Vec::new(), known: HashMap::new(), random: order.seed }
+    }
+
+    /// The node it is put on, and the GPUs it takes there; none when it fits nowhere.
+    fn place(&mut self, pod: &Pod) -> Option<(usize, Taken)> {
         self.refresh(pod);
         let scores = &self.known[pod].scores;
-        let Some((at, taken)) = (match P::CHOICE {
+        let (at, taken) = match P::CHOICE {
             Choice::Best => best(scores, |score| score),
             Choice::Spread => spread(scores),
             Choice::Random => self.any(pod),
-        }) else {
-            return false;
-        };
+        }?;
         self.nodes[at] = self.nodes[at].with(pod, taken);
         self.worths[at] = self.policy.worth(&self.nodes[at]);
         self.changed.push(at);
-        true
+        Some((at, taken))
     }
 
     /// Scores the nodes that changed since a pod like this one was last scored.

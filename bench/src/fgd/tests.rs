@@ -3,8 +3,8 @@
 use super::*;
 
 /// The traces, or a notice that they are not there.
-fn traces() -> Option<PathBuf> {
-    let traces = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(TRACES);
+fn there() -> Option<PathBuf> {
+    let traces = traces();
     if traces.is_dir() {
         return Some(traces);
     }
@@ -22,7 +22,7 @@ fn workload(file: &Path, traces: &Path, orders: usize) -> Workload {
 
 #[test]
 fn the_published_curves_of_the_first_seed_are_met_at_every_point() {
-    let Some(traces) = traces() else { return };
+    let Some(traces) = there() else { return };
     let results = Results::read(&traces).expect("results");
     let mut runs = 0;
     for file in lists(&traces, false).expect("lists") {
@@ -43,7 +43,7 @@ fn the_published_curves_of_the_first_seed_are_met_at_every_point() {
 
 #[test]
 fn bid_prices_use_more_gpus_than_any_published_policy() {
-    let Some(traces) = traces() else { return };
+    let Some(traces) = there() else { return };
     for name in ["default", "cpu250", "gpushare100", "gpuspec33", "multigpu50"] {
         let workload = workload(&traces.join(LISTS).join(format!("{PREFIX}{name}.csv")), &traces, 1);
         let ours = workload.replay(&Prices::find(&workload.mix, &workload.nodes)).mean();
