@@ -6,7 +6,7 @@
 
 pub mod cluster;
 pub mod fragment;
-mod mix;
+pub mod mix;
 mod openb;
 pub mod price;
 pub mod published;

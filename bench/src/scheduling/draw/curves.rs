@@ -22,10 +22,10 @@ pub fn picture(lines: &[Line<'_>]) -> String {
     );
     for tick in 0..=(ceiling / 2.0) as usize {
         let value = tick as f64 * 2.0;
-        let _ = write!(
+        let _ = writeln!(
             text,
             "<path class=\"line\" d=\"M{LEFT} {0:.1}h{WIDE}\"/><text class=\"soft\" x=\"{1}\" y=\"{2:.1}\" \
-             text-anchor=\"end\">{value}</text>\n",
+             text-anchor=\"end\">{value}</text>",
             y(value),
             LEFT - 10.0,
             y(value) + 4.0
@@ -33,17 +33,17 @@ pub fn picture(lines: &[Line<'_>]) -> String {
     }
     for tick in [0.0, 20.0, 40.0, 60.0, 80.0, 100.0] {
         let (at, below) = (x(tick), TOP + HIGH + 20.0);
-        let _ = write!(text, "<text class=\"soft\" x=\"{at}\" y=\"{below}\" text-anchor=\"middle\">{tick}</text>\n");
+        let _ = writeln!(text, "<text class=\"soft\" x=\"{at}\" y=\"{below}\" text-anchor=\"middle\">{tick}</text>");
     }
     for (at, (name, colour, points)) in lines.iter().enumerate() {
         let path: Vec<String> =
             points.iter().map(|(asked, stranded)| format!("{:.1} {:.1}", x(*asked), y(*stranded))).collect();
         let key = TOP + 14.0 + at as f64 * 20.0;
         let last = points.last().map_or(0.0, |(_, stranded)| *stranded);
-        let _ = write!(
+        let _ = writeln!(
             text,
             "<path class=\"curve\" stroke=\"var(--{colour})\" d=\"M{}\"/><path class=\"curve\" stroke=\"var(--{colour})\" \
-             d=\"M{1} {key}h24\"/><text x=\"{2}\" y=\"{3}\">{name}, {last:.1} at the end</text>\n",
+             d=\"M{1} {key}h24\"/><text x=\"{2}\" y=\"{3}\">{name}, {last:.1} at the end</text>",
             path.join("L"),
             x(100.0) + 24.0,
             x(100.0) + 56.0,

@@ -36,9 +36,9 @@ pub fn picture(name: &str, workload: &Workload, settled: &Settled) -> String {
     let mut top = TOP;
     for (at, (resource, height)) in BARS.iter().enumerate() {
         bars(&mut inside, &columns, at, top, *height);
-        let _ = write!(
+        let _ = writeln!(
             inside,
-            "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{resource}</text>\n",
+            "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{resource}</text>",
             LEFT - 12,
             top + height / 2
         );
@@ -64,10 +64,10 @@ fn heading(name: &str, settled: &Settled) -> String {
     for (class, what) in
         [("used", "used"), ("stranded", "stranded: of no use to the next pod, in the mean"), ("free", "free")]
     {
-        let _ = write!(
+        let _ = writeln!(
             text,
             "<rect class=\"{class}\" x=\"{x}\" y=\"70\" width=\"12\" height=\"12\"/><text class=\"soft\" x=\"{}\" \
-             y=\"81\">{what}</text>\n",
+             y=\"81\">{what}</text>",
             x + 18
         );
         x += 40 + what.len() * 7;
@@ -91,7 +91,7 @@ fn column(workload: &Workload, node: &Node, empty: &Node) -> Column {
 /// One resource of all nodes: everything free, on it what is used from below, and above that what is stranded.
 fn bars(text: &mut String, columns: &[Column], resource: usize, top: usize, height: usize) {
     let width = columns.len();
-    let _ = write!(text, "<rect class=\"free\" x=\"{LEFT}\" y=\"{top}\" width=\"{width}\" height=\"{height}\"/>\n");
+    let _ = writeln!(text, "<rect class=\"free\" x=\"{LEFT}\" y=\"{top}\" width=\"{width}\" height=\"{height}\"/>");
     let (mut used, mut stranded) = (String::new(), String::new());
     for (at, column) in columns.iter().enumerate() {
         let (share, lost) = column.shares[resource];
@@ -102,9 +102,9 @@ fn bars(text: &mut String, columns: &[Column], resource: usize, top: usize, heig
             let _ = write!(stranded, "M{x} {:.1}h1v-{high:.1}h-1z", base - low);
         }
     }
-    let _ = write!(
+    let _ = writeln!(
         text,
-        "<g shape-rendering=\"crispEdges\"><path class=\"used\" d=\"{used}\"/><path class=\"stranded\" d=\"{stranded}\"/></g>\n"
+        "<g shape-rendering=\"crispEdges\"><path class=\"used\" d=\"{used}\"/><path class=\"stranded\" d=\"{stranded}\"/></g>"
     );
 }
 
@@ -113,15 +113,15 @@ fn groups(text: &mut String, columns: &[Column], y: usize) {
     let mut at = 0;
     for group in columns.chunk_by(|a, b| a.kind == b.kind) {
         let (x, width) = (LEFT + at, group.len());
-        let _ = write!(text, "<path class=\"line\" d=\"M{x}.5 {}V{}\"/>\n", TOP - 4, y - 4);
+        let _ = writeln!(text, "<path class=\"line\" d=\"M{x}.5 {}V{}\"/>", TOP - 4, y - 4);
         if width >= NAMED {
             let (gpus, model) = group[0].kind;
             let model = char::from(b'A' + (model % 26) as u8);
             let middle = x + width / 2;
-            let _ = write!(
+            let _ = writeln!(
                 text,
                 "<text class=\"soft\" x=\"{middle}\" y=\"{}\" text-anchor=\"middle\">{gpus} of {model}</text><text \
-                 class=\"soft\" x=\"{middle}\" y=\"{}\" text-anchor=\"middle\">{width} nodes</text>\n",
+                 class=\"soft\" x=\"{middle}\" y=\"{}\" text-anchor=\"middle\">{width} nodes</text>",
                 y + 12,
                 y + 28
             );

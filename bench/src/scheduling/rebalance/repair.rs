@@ -173,7 +173,7 @@ impl<'a> Repair<'a> {
             }
             self.apply(&proposal);
             proposals.push(proposal);
-            if proposals.len() % OFTEN == 0 {
+            if proposals.len().is_multiple_of(OFTEN) {
                 self.refresh();
             }
             best.extend(self.propose(node).map(|(rank, proposal)| (rank, Reverse(node), proposals.len(), proposal)));
@@ -404,5 +404,39 @@ impl<'a> Repair<'a> {
             }
         }
         ways
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fgd::cluster::{GPUS, WHOLE};
+    use crate::fgd::mix::Typical;
+    use crate::fgd::replay::Running;
+
+    const PLAIN: Pod = Pod { cpu: 6_000, memory: 1, gpus: 0, milli: 0, models: 0 };
+    const GPU: Pod = Pod { cpu: 4_000, memory: 1, gpus: 1, milli: WHOLE, models: 0 };
+
+    fn node(free: usize) -> Node {
+        let mut left = [0; GPUS];
+        left[..free].fill(WHOLE);
+        Node { cpu: 8_000, memory: 10, left, count: 1, model: 0, kinds: [0; 5] }
+    }
+
+    #[test]
+    fn a_pod_that_needs_no_gpu_makes_room_for_one_that_does() {
+        let typical = |pod| Typical { pod, share: 0.5, count: 1 };
+        let prices = Prices::find(&[typical(PLAIN), typical(GPU)], &[node(1), node(0)]);
+        let empty = vec![node(1), node(0)];
+        let nodes = vec![empty[0].with(&PLAIN, Taken::default()), empty[1]];
+        let running = vec![Running { row: 0, node: 0, taken: Taken::default() }];
+        let settled = Settled { nodes, empty, running, dropped: vec![1] };
+        let mut repair = Repair::new(&prices, &settled, &[PLAIN, GPU], 1);
+        let proposals = repair.run();
+        assert_eq!(proposals.len(), 1, "{proposals:?}");
+        let Proposal { node, frees, moves, .. } = &proposals[0];
+        assert_eq!((*node, *frees, moves.len(), moves[0].from, moves[0].to), (0, WHOLE, 1, 0, 1));
+        assert_eq!((repair.nodes[0].cpu, repair.nodes[0].gpu(), repair.nodes[1].cpu), (4_000, 0, 2_000));
+        assert!(Repair::new(&prices, &settled, &[PLAIN, GPU], 0).run().is_empty(), "nothing may move");
     }
 }
