@@ -194,11 +194,6 @@ impl Fleet {
         }
     }
 
-    /// The scheduler's actor.
-    pub const fn scheduler(&self) -> &Scheduler {
-        self.cell.state()
-    }
-
     /// How many instances have a place.
     pub fn instances(&self) -> usize {
         self.jobs.iter().map(|job| job.held.len()).sum()
@@ -385,7 +380,7 @@ mod tests {
             fleet.churn(100, true, &mut work);
             assert!((FILL.start - 100..FILL.end + 100).contains(&fleet.fullness()), "{}", fleet.fullness());
             assert!(work.placed > 1_000 && work.unplaced * 20 < work.placed, "{work:?}");
-            let counted = fleet.scheduler().cluster().nodes().map(|(_, node)| node.claims().len());
+            let counted = fleet.cell.state().cluster().nodes().map(|(_, node)| node.claims().len());
             assert_eq!(counted.sum::<usize>(), fleet.instances());
         }
     }
