@@ -6,7 +6,7 @@ crate::kinds! {
     disk_stall: "disk-stall" with "times = 3\nextra = \"20ms..1s\"\nlasts = \"500ms..3s\"",
     disk_throttle: "disk-throttle" with "times = 3\nlasts = \"500ms..3s\"",
     torn_write: "torn-write" with "times = 4\nlasts = \"3s\"",
-    lost_pages: "lost-pages" with "times = 30\nlasts = \"2s\"",
+    lost_pages: "lost-pages" with "times = 60\nat = \"2s..12s\"\nlasts = \"2s\"",
     garbled_pages: "garbled-pages" with "times = 4\nlasts = \"3s\"",
     lost_names: "lost-names" with "times = 4\nlasts = \"5s\"",
     fsync_gate: "fsync-gate" with "times = 3\nlasts = \"1s..3s\"",
