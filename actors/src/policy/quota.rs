@@ -3,11 +3,11 @@
 use messages::manifest::JobSpec;
 use messages::policy::Quota;
 use messages::reason::{Reason, Refusal};
-use messages::resources::{Dimension, Resources};
+use messages::resources::Resources;
 use std::collections::BTreeMap;
 
 /// What jobs take together, as declared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Sum {
     instances: u64,
     resources: Resources,
@@ -42,7 +42,7 @@ pub(super) fn check(
         let (count, limit) = (after.instances.to_string(), limit.to_string());
         return Err(exceeded(realm, "instances", &count, &limit, &before.instances.to_string()));
     }
-    for dimension in Dimension::ALL {
+    for dimension in quota.resources.dimensions() {
         let (limit, count) = (quota.resources.get(dimension), after.resources.get(dimension));
         let had = before.resources.get(dimension);
         if limit > 0 && count > limit && count > had {

@@ -15,7 +15,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What nodes of a class have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Class {
     capacity: Resources,
     used: Resources,
@@ -31,7 +31,7 @@ pub(super) struct Classes {
 
 impl Class {
     pub(super) fn of(node: &NodeState) -> Self {
-        Self { capacity: *node.capacity(), used: *node.used(), standing: node.standing() }
+        Self { capacity: node.capacity().clone(), used: node.used().clone(), standing: node.standing() }
     }
 }
 
@@ -79,12 +79,13 @@ impl Classes {
     }
 }
 
-/// Whether a job has no wishes, and nobody has any about it, so that classes suffice.
+/// Whether a job has no wishes, and nobody has any about it, so that classes suffice. They say nothing of single GPUs.
 pub(super) fn suffice(view: &ClusterView<'_>, want: &Want<'_>) -> bool {
     let place = want.place;
     let free = place.require.is_empty() && place.prefer.is_empty() && place.near.is_empty();
     let alone = place.apart.is_empty() && place.spread.is_empty() && view.repelled_by(want.job).next().is_none();
-    free && alone && !view.state.has_rules(want.realm)
+    let plain = want.workload.resources.gpu_milli == 0;
+    free && alone && plain && !view.state.has_rules(want.realm)
 }
 
 /// What was found while looking at nodes and classes.

@@ -5,6 +5,7 @@
 
 use super::Scheduler;
 use super::classes::{Class, Classes};
+use messages::gpu::Gpus;
 use messages::id::{InstanceId, JobId, NodeId};
 use messages::manifest::{Level, Tag};
 use messages::node::{NodeView, Standing};
@@ -61,6 +62,7 @@ impl From<Stored> for Cluster {
 pub struct NodeState {
     view: NodeView,
     used: Resources,
+    gpus: Gpus,
     domains: [String; 4],
     tags: BTreeMap<String, String>,
     reservations: BTreeMap<InstanceId, Reservation>,
@@ -75,6 +77,8 @@ pub struct Reservation {
     pub ask: Ask,
     /// What it takes.
     pub resources: Resources,
+    /// The GPUs that the node is thought to give it; none while there are none to give.
+    pub gpus: Vec<u16>,
     /// When it lapses, if the node's view does not show the claim before.
     pub until: Timestamp,
     /// Nodes that refused the instance before.
@@ -116,6 +120,11 @@ impl NodeState {
     /// What its claims and the room given away take.
     pub const fn used(&self) -> &Resources {
         &self.used
+    }
+
+    /// What is left of each of its GPUs.
+    pub const fn gpus(&self) -> &Gpus {
+        &self.gpus
     }
 
     /// Its tags, with `node`, `rack`, `site` and `region`.
@@ -160,11 +169,36 @@ impl NodeState {
     }
 
     fn sum_up(&mut self) {
-        let claims = self.view.claims.iter().map(|claim| claim.resources);
+        let claims = self.view.claims.iter().map(|claim| &claim.resources);
         let claims = claims.filter(|_| !crate::mutant!(ClaimsIgnored));
         let count = if crate::mutant!(ReservationIgnored) { 0 } else { usize::MAX };
-        let reserved = self.reservations.values().map(|reservation| reservation.resources).take(count);
-        self.used = claims.chain(reserved).fold(Resources::default(), |sum, one| sum.plus(&one));
+        let reserved = self.reservations.values().map(|reservation| &reservation.resources).take(count);
+        self.used = claims.chain(reserved).fold(Resources::default(), |sum, one| sum.plus(one));
+        if self.view.spec.capacity.gpu_milli > 0 {
+            self.hand_out_gpus();
+        }
+    }
+
+    /// Which GPUs are left: the node says which its claims have, and what is given away is thought to have those that
+    /// the node would give it. While there is none for one of them nothing is left.
+    fn hand_out_gpus(&mut self) {
+        let mut left = Gpus::all(self.view.spec.capacity.gpu_milli);
+        self.view.claims.iter().for_each(|claim| left.take(claim.resources.gpu_milli, &claim.gpus));
+        let mut without: Vec<&mut Reservation> = Vec::new();
+        for held in self.reservations.values_mut().filter(|held| held.resources.gpu_milli > 0) {
+            if held.gpus.is_empty() || !left.have(held.resources.gpu_milli, &held.gpus) {
+                without.push(held);
+            } else {
+                left.take(held.resources.gpu_milli, &held.gpus);
+            }
+        }
+        let mut all = true;
+        for held in without {
+            held.gpus = left.pick(held.resources.gpu_milli).unwrap_or_default();
+            left.take(held.resources.gpu_milli, &held.gpus);
+            all &= !held.gpus.is_empty();
+        }
+        self.gpus = if all { left } else { Gpus::default() };
     }
 
     /// The jobs of its instances in order, each as often as it has instances here.
@@ -361,6 +395,7 @@ where
 pub struct ClusterView<'a> {
     pub(super) state: &'a Scheduler,
     extra: BTreeMap<NodeId, Resources>,
+    gpus: BTreeMap<NodeId, Gpus>,
     counts: BTreeMap<(JobId, Level, &'a str), u32>,
     totals: BTreeMap<JobId, u32>,
     pub(super) repels: BTreeSet<(JobId, JobId, Level)>,
@@ -372,6 +407,7 @@ impl<'a> ClusterView<'a> {
         Self {
             state,
             extra: BTreeMap::new(),
+            gpus: BTreeMap::new(),
             counts: BTreeMap::new(),
             totals: BTreeMap::new(),
             repels: BTreeSet::new(),
@@ -386,7 +422,15 @@ impl<'a> ClusterView<'a> {
     /// What a node has left.
     pub fn free(&self, id: NodeId, node: &NodeState) -> Resources {
         let free = node.capacity().minus(&node.used);
-        self.extra.get(&id).map_or(free, |extra| free.minus(extra))
+        match self.extra.get(&id) {
+            Some(extra) => free.minus(extra),
+            None => free,
+        }
+    }
+
+    /// What a node has left of each of its GPUs.
+    pub fn gpus<'v>(&'v self, id: NodeId, node: &'v NodeState) -> &'v Gpus {
+        self.gpus.get(&id).unwrap_or(&node.gpus)
     }
 
     /// How many instances of a job there are in a node's domain of this level.
@@ -417,6 +461,11 @@ impl<'a> ClusterView<'a> {
         if !crate::mutant!(ReservationIgnored) {
             let extra = self.extra.entry(id).or_default();
             *extra = extra.plus(resources);
+        }
+        let mut gpus = self.gpus(id, node).clone();
+        if let Some(devices) = gpus.pick(resources.gpu_milli).filter(|devices| !devices.is_empty()) {
+            gpus.take(resources.gpu_milli, &devices);
+            self.gpus.insert(id, gpus);
         }
         *self.totals.entry(job).or_default() += 1;
         for level in Level::ALL {

@@ -4,13 +4,14 @@ use super::Scheduler;
 use super::cluster::ClusterView;
 use super::filter::{self, Strike, Survey, Surveyed, Want};
 use super::select;
+use messages::gpu::WHOLE;
 use messages::id::{InstanceId, JobId, NodeId};
-use messages::manifest::Tag;
+use messages::manifest::{Tag, did_you_mean};
 use messages::node::Standing;
 use messages::reason::Reason;
 use messages::resources::Dimension;
 use messages::scheduler::{Ask, Candidate, Decision, Unplaceable};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Why an instance could not be put on a node, or that it could.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,13 +76,29 @@ pub fn unplaceable(want: &Want<'_>, label: &str, struck: &[(&Surveyed<'_>, Strik
             struck_out,
         };
     };
-    let (nearest, change) = sentences(want, surveyed, strike);
+    let (nearest, change) = nobody_has(struck, strike).unwrap_or_else(|| sentences(want, surveyed, strike));
     let list: Vec<String> = struck_out.iter().map(|(reason, count)| format!("{reason} on {count}")).collect();
     let message = match strike {
         Strike::NotNear(near, true) => format!("{label} waits for job {}, which it must be near", near.job),
         _ => format!("no node can take {label}: {}", list.join(", ")),
     };
     Unplaceable { reason: strike.reason(), message, nearest: Some(nearest), change: Some(change), struck_out }
+}
+
+/// What a site would have to add, and no node of it has: perhaps there is something with nearly that name.
+fn nobody_has(struck: &[(&Surveyed<'_>, Strike<'_>)], strike: &Strike<'_>) -> Option<(String, String)> {
+    let Strike::Capacity(Dimension::Named(name), missing) = strike else { return None };
+    let known: BTreeSet<&str> =
+        struck.iter().flat_map(|(it, _)| it.node.capacity().named.iter().map(|(name, _)| name)).collect();
+    if known.contains(name) {
+        return None;
+    }
+    let nearest = match did_you_mean(name, known.iter().copied()) {
+        Some(other) => format!("no node has any {name}, and there is {other}"),
+        None if known.is_empty() => format!("no node has any {name}"),
+        None => format!("no node has any {name}; there is {}", known.into_iter().collect::<Vec<_>>().join(", ")),
+    };
+    Some((nearest, format!("start an agent with --capacity {name}={missing}")))
 }
 
 /// How far a node is from taking it, among those struck out alike: thousandths of the need, or tags.
@@ -113,6 +130,14 @@ fn sentences(want: &Want<'_>, surveyed: &Surveyed<'_>, strike: &Strike<'_>) -> (
             let have = want.workload.resources.get(*dimension).saturating_sub(*missing);
             shortage(job, node, *dimension, have, *missing, "free")
         }
+        Strike::GpuModel(model) => {
+            let models = want.workload.gpu_models.join(" or ");
+            (
+                format!("node {node} has GPUs of model {model:?} and job {job} takes {models}"),
+                format!("add {model:?} to job.{job}.resources.gpu_model, or add a node with {models}"),
+            )
+        }
+        Strike::Devices(most, untouched) => device_sentences(want, node, *most, *untouched),
         Strike::NotNear(near, true) => {
             (format!("job {} has no instance yet", near.job), format!("start job {}", near.job))
         }
@@ -146,14 +171,34 @@ fn sentences(want: &Want<'_>, surveyed: &Surveyed<'_>, strike: &Strike<'_>) -> (
     }
 }
 
-fn shortage(job: &str, node: &str, of: Dimension, have: u64, missing: u64, what: &str) -> (String, String) {
-    let left = have;
+/// Enough is left of a node's GPUs together, and not on one of them, or not on enough of them.
+fn device_sentences(want: &Want<'_>, node: &str, most: u64, untouched: usize) -> (String, String) {
+    let (job, need) = (want.name, want.workload.resources.gpu_milli);
+    let amount = |milli| Dimension::Gpus.amount(milli);
+    let (most_left, needed) = (amount(most), amount(need));
+    if need < WHOLE {
+        let change = match most {
+            0 => format!("free {needed} of a GPU on {node}"),
+            _ => format!("reduce job.{job}.resources.gpus to {most_left}, or free {needed} of a GPU on {node}"),
+        };
+        return (format!("node {node} has {most_left} left of its emptiest GPU, and {needed} is asked of one"), change);
+    }
+    (
+        format!("node {node} has {untouched} GPUs of which nobody has a part, and {needed} are asked for"),
+        format!("free whole GPUs on {node}, or add a node with {needed}"),
+    )
+}
+
+fn shortage(job: &str, node: &str, of: Dimension<'_>, have: u64, missing: u64, what: &str) -> (String, String) {
+    // More than one GPU can only be asked for whole.
+    let less = if of == Dimension::Gpus && have > WHOLE { have - have % WHOLE } else { have };
+    let fewer = of.amount(less);
     let (name, have, missing) = (of.name(), of.amount(have), of.amount(missing));
     (
         format!("node {node} has {have} of {name} {what}, {missing} short"),
-        match left {
+        match less {
             0 => format!("have {missing} more {name} on {node}"),
-            _ => format!("reduce job.{job}.resources.{name} to {have}, or have {missing} more {name} on {node}"),
+            _ => format!("reduce job.{job}.resources.{name} to {fewer}, or have {missing} more {name} on {node}"),
         },
     )
 }

@@ -40,7 +40,9 @@ pub enum Strike<'a> {
     /// So many tags, of which this is the first.
     Tags(&'a Tag, u64),
     /// It never has enough of this; so much is missing.
-    Capacity(Dimension, u64),
+    Capacity(Dimension<'a>, u64),
+    /// Its GPUs are of this model, which the job does not take.
+    GpuModel(&'a str),
     /// No instance of that job is there; or anywhere, when set.
     NotNear(&'a Affinity, bool),
     /// An instance of this job is there, from which it must be apart.
@@ -50,7 +52,9 @@ pub enum Strike<'a> {
     /// It has so many, which is the most it may have.
     PerNode(u32),
     /// It has not enough left of this; so much is missing.
-    Free(Dimension, u64),
+    Free(Dimension<'a>, u64),
+    /// None of its GPUs has enough left, or too few are untouched: the most that is left of one, and how many are.
+    Devices(u64, usize),
     /// It said no itself.
     Refused(Reason),
     /// It takes nothing new.
@@ -63,13 +67,9 @@ impl Strike<'_> {
         match self {
             Self::Policy(verdict) => verdict.reason(),
             Self::Tags(..) => Reason::TagMismatch,
-            Self::Capacity(dimension, _) | Self::Free(dimension, _) => match dimension {
-                Dimension::Cpu => Reason::NoCpu,
-                Dimension::Memory => Reason::NoMemory,
-                Dimension::Disk => Reason::NoDisk,
-                Dimension::Network => Reason::NoNetwork,
-                Dimension::Ports => Reason::NoPorts,
-            },
+            Self::Capacity(dimension, _) | Self::Free(dimension, _) => dimension.reason(),
+            Self::GpuModel(_) => Reason::GpuModel,
+            Self::Devices(..) => Reason::NoGpu,
             Self::NotNear(_, true) => Reason::Waiting,
             Self::NotNear(_, false) => Reason::NotNear,
             Self::NotApart(..) => Reason::NotApart,
@@ -86,10 +86,10 @@ impl Strike<'_> {
         match self {
             Self::Policy(_) => 0,
             Self::Tags(..) => 1,
-            Self::Capacity(..) => 2,
+            Self::Capacity(..) | Self::GpuModel(_) => 2,
             Self::NotNear(..) | Self::NotApart(..) => 3,
             Self::Spread(..) | Self::PerNode(_) => 4,
-            Self::Free(..) | Self::Refused(_) => 5,
+            Self::Free(..) | Self::Devices(..) | Self::Refused(_) => 5,
             Self::Standing(_) => 6,
         }
     }
@@ -158,14 +158,17 @@ impl<'a> Survey<'a> {
     }
 }
 
-pub(super) fn permanent<'a>(want: &Want<'a>, node: &NodeState) -> Option<Strike<'a>> {
+pub(super) fn permanent<'a>(want: &Want<'a>, node: &'a NodeState) -> Option<Strike<'a>> {
     let required = want.place.require.iter().filter(|_| !crate::mutant!(TagsIgnored));
     let mut missing = required.filter(|tag| !node.satisfies(tag));
     if let Some(first) = missing.next() {
         return Some(Strike::Tags(first, missing.count() as u64 + 1));
     }
-    let shortage = node.capacity().shortage(&want.workload.resources);
-    shortage.map(|(dimension, missing)| Strike::Capacity(dimension, missing))
+    if let Some((dimension, missing)) = node.capacity().shortage(&want.workload.resources) {
+        return Some(Strike::Capacity(dimension, missing));
+    }
+    let model = &node.view().spec.gpu_model;
+    (!want.workload.takes_gpus_of(model) && !crate::mutant!(GpuModelIgnored)).then_some(Strike::GpuModel(model))
 }
 
 /// The fewest instances that a domain has which could take one, for each spread that must hold.
@@ -198,14 +201,7 @@ pub fn strike<'a>(
         .clone()
         .or_else(|| unwanted_company(view, want, node))
         .or_else(|| unwanted_crowd(view, want, node, floors))
-        .or_else(|| {
-            let mut need = want.workload.resources;
-            if crate::mutant!(MemoryIgnored) {
-                need.memory_bytes = 0;
-            }
-            let shortage = view.free(id, node).shortage(&need);
-            shortage.map(|(dimension, missing)| Strike::Free(dimension, missing))
-        })
+        .or_else(|| too_little(view, want, id, node))
         .or_else(|| {
             let said_no = refused.iter().find(|no| no.node == id && no.version >= node.view().version);
             said_no.map(|no| Strike::Refused(no.because))
@@ -214,6 +210,26 @@ pub fn strike<'a>(
             (node.standing() != Standing::Ready && !crate::mutant!(StandingIgnored))
                 .then_some(Strike::Standing(node.standing()))
         })
+}
+
+/// What is left, in every dimension and on each GPU.
+fn too_little<'a>(view: &ClusterView<'a>, want: &Want<'a>, id: NodeId, node: &'a NodeState) -> Option<Strike<'a>> {
+    let need = &want.workload.resources;
+    let mut free = view.free(id, node);
+    if crate::mutant!(MemoryIgnored) {
+        free.memory_bytes = u64::MAX;
+    }
+    if crate::mutant!(AddedIgnored) {
+        free.named = node.capacity().named.clone();
+    }
+    if let Some((dimension, missing)) = free.shortage(need) {
+        return Some(Strike::Free(dimension, missing));
+    }
+    if need.gpu_milli == 0 || crate::mutant!(GpusSummed) {
+        return None;
+    }
+    let gpus = view.gpus(id, node);
+    gpus.pick(need.gpu_milli).is_none().then(|| Strike::Devices(gpus.most(), gpus.untouched()))
 }
 
 /// Hard near and apart, its own and those of the jobs that are there.

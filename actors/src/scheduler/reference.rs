@@ -1,6 +1,6 @@
 //! The scheduler beside a naive one that scans lists: what it places, where it does not, and never over capacity.
 
-use super::tests::{Machine, Story, instance, job, place};
+use super::tests::{Machine, Story, claim_view, instance, job, place};
 use super::*;
 use messages::manifest::{Affinity, JobSpec, Spread, Tag};
 use messages::node::{ClaimView, Standing};
@@ -79,7 +79,7 @@ impl Naive {
     fn score(&self, spec: &JobSpec, node: NodeId) -> i64 {
         let (machine, me) = (self.machine(node), JobId::named("shop", &spec.name));
         let used = self.used(node).plus(&spec.workload.resources);
-        let share = |of: Dimension| {
+        let share = |of: Dimension<'_>| {
             i64::try_from(used.get(of) * 1_000 / machine.view.spec.capacity.get(of)).expect("at most a thousand")
         };
         let (cpu, memory) = (share(Dimension::Cpu), share(Dimension::Memory));
@@ -116,7 +116,7 @@ impl Naive {
             let spec = all.iter().find(|spec| JobId::named("shop", &spec.name) == *job).expect("a job of this test");
             assert_eq!(chosen, self.best(spec, all), "{} among {:?}", ask.label, self.held);
             if let Some(node) = chosen {
-                self.held.push((node, ask.instance, *job, spec.workload.resources));
+                self.held.push((node, ask.instance, *job, spec.workload.resources.clone()));
             }
         }
         for machine in &self.machines {
@@ -235,7 +235,8 @@ fn run(machines: Vec<Machine>, jobs: &[JobSpec], steps: &[Step]) {
                 let claims = claims.map(|(_, instance, job, resources)| ClaimView {
                     instance: *instance,
                     job: *job,
-                    resources: *resources,
+                    resources: resources.clone(),
+                    gpus: Vec::new(),
                 });
                 let claims = claims.collect();
                 let view = &mut naive.machines[index].view;
@@ -288,7 +289,7 @@ proptest! {
             machine.view.version = 1 + u64::try_from(index).expect("small");
             if index % 2 == 0 {
                 let (instance, job) = (instance(&spec, u32::try_from(index).expect("small")), JobId::named("shop", "a"));
-                machine.view.claims.push(ClaimView { instance, job, resources: spec.workload.resources });
+                machine.view.claims.push(claim_view(instance, job, &spec, Vec::new()));
             }
             machine
         }).collect();

@@ -71,13 +71,13 @@ pub fn score<'a>(
 /// the emptiest of them.
 fn fit(view: &ClusterView<'_>, want: &Want<'_>, id: NodeId, node: &NodeState) -> Option<i64> {
     let left = view.free(id, node).minus(&want.workload.resources);
-    let share = |dimension: Dimension| {
+    let share = |dimension: Dimension<'_>| {
         let (capacity, need) = (node.capacity().get(dimension), want.workload.resources.get(dimension));
         let used = capacity.saturating_sub(left.get(dimension));
         let thousandths = (capacity > 0 && need > 0).then(|| u128::from(used) * 1_000 / u128::from(capacity))?;
         i64::try_from(thousandths).ok()
     };
-    let shares: Vec<i64> = Dimension::ALL.into_iter().filter_map(share).collect();
+    let shares: Vec<i64> = want.workload.resources.dimensions().filter_map(share).collect();
     let (low, high) = (shares.iter().min()?, shares.iter().max()?);
     let mean = shares.iter().sum::<i64>() / i64::try_from(shares.len()).ok()?;
     Some((mean - (high - low) / 4).clamp(0, BEST))
