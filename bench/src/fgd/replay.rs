@@ -203,12 +203,18 @@ fn spread(scores: &[Option<(i64, Taken)>]) -> Option<(usize, Taken)> {
     best(scores, |score| if most == least { 0 } else { (score - least) * 100 / (most - least) })
 }
 
-/// A number below `below` (splitmix64); none when there is none.
-pub fn draw(state: &mut u64, below: usize) -> Option<usize> {
+/// The next 64 bits of a state (splitmix64).
+pub const fn word(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let mut mixed = (*state ^ (*state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    (below > 0).then(|| ((mixed ^ (mixed >> 31)) % below as u64) as usize)
+    mixed ^ (mixed >> 31)
+}
+
+/// A number below `below`; none when there is none.
+pub fn draw(state: &mut u64, below: usize) -> Option<usize> {
+    let word = word(state);
+    (below > 0).then(|| (word % below as u64) as usize)
 }
 
 /// The mean of what is used, at each per cent of what is asked for.

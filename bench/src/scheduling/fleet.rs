@@ -1,6 +1,7 @@
 //! A made-up fleet and its scheduler: nodes of several shapes, jobs of some tens of shapes that come and go while the
 //! fleet stays about as full. What nodes would say is said for them.
 
+use crate::fgd::replay::word;
 use crate::rounds::thread_time;
 use actors::behavior::{Behavior, Turn};
 use actors::cell::{Cell, Outcome};
@@ -42,7 +43,7 @@ pub enum Wishes {
     All,
 }
 
-/// Numbers that are always the same (splitmix64).
+/// Numbers that are always the same.
 #[derive(Clone, Debug)]
 pub struct Dice(u64);
 
@@ -54,10 +55,7 @@ impl Dice {
 
     /// A number below `below`, which is not zero.
     pub const fn below(&mut self, below: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % below
+        word(&mut self.0) % below
     }
 }
 
