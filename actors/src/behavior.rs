@@ -149,7 +149,8 @@ impl<B: Behavior> Turn<B> {
         if let Some(refusal) = refusal {
             (self.events, self.after) = (Vec::new(), None);
             self.sends = vec![(self.from, Body::Reply(Err(refusal.clone())))];
-        } else if let Some((mut events, state)) = settled {
+        }
+        if let Some((mut events, state)) = settled {
             if self.events.is_empty() {
                 self.after = Some(state);
             }

@@ -1,5 +1,8 @@
 //! The cell runs one actor: recognises repetitions, takes turns, folds entries, makes snapshots. The same in every host.
 
+#[cfg(test)]
+mod tests;
+
 use crate::behavior::{Behavior, Turn};
 use messages::codec;
 use messages::entry::{Came, Head, Heard, Record};
@@ -302,7 +305,8 @@ impl<B: Behavior> Cell<B> {
         settled.map_or(&self.state, |(_, state)| state)
     }
 
-    /// The entry of a turn, folded. A refusal changes nothing, and so leaves what was acknowledged to the next one.
+    /// The entry of a turn, folded. What was acknowledged before is in it, also where the turn refuses: that was decided
+    /// with it.
     fn enter(
         &mut self,
         mut turn: Turn<B>,
@@ -311,7 +315,7 @@ impl<B: Behavior> Cell<B> {
         input: &B::Message,
         settled: Option<Settled<B>>,
     ) -> Outcome<B> {
-        let mut noted = if refusal.is_none() { std::mem::take(&mut self.noted) } else { Vec::new() };
+        let mut noted = std::mem::take(&mut self.noted);
         if crate::mutant!(NotedLeftOut) {
             noted.clear();
         }

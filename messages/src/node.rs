@@ -185,7 +185,7 @@ pub struct NodeView {
     /// Grows with every change.
     pub version: u64,
     /// What the machine is.
-    pub spec: NodeSpec,
+    pub spec: Shared<NodeSpec>,
     /// Whether it takes work.
     pub standing: Standing,
     /// What it holds.

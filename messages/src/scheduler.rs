@@ -55,7 +55,7 @@ pub enum Message {
         /// Which node.
         node: NodeId,
         /// The view.
-        view: NodeView,
+        view: Shared<NodeView>,
     },
     /// Node: that claim cannot be taken; this is how things are here.
     ClaimRefused {
@@ -66,7 +66,7 @@ pub enum Message {
         /// Why.
         because: Reason,
         /// The view.
-        view: NodeView,
+        view: Shared<NodeView>,
     },
     /// Policy: the rules of a realm for placements. Answered with `policy::Message::RulesNoted`.
     Rules {
@@ -212,7 +212,7 @@ pub enum Event {
         /// Which node.
         node: NodeId,
         /// The view.
-        view: NodeView,
+        view: Shared<NodeView>,
     },
     /// A node refused a claim: the instance waits for another place, not there until that node's view changes.
     ClaimRefused {

@@ -98,7 +98,7 @@ impl Big {
             quiet_for,
             end_at,
             segment_bytes: 64 << 20,
-            snapshot_every: 400_000,
+            snapshot_every: 100_000,
             retake: false,
         }
     }

@@ -168,18 +168,18 @@ impl Node {
     }
 
     /// The node as a scheduler sees it.
-    pub fn view(&self) -> NodeView {
+    pub fn view(&self) -> Shared<NodeView> {
         let claims = self.claims.iter().map(|(instance, claim)| ClaimView {
             instance: *instance,
             job: claim.spec().job,
             resources: claim.spec().workload.resources,
         });
-        NodeView {
+        Shared::new(NodeView {
             version: self.view.version(),
-            spec: NodeSpec::clone(&self.spec),
+            spec: self.spec.clone(),
             standing: self.standing(),
             claims: claims.collect(),
-        }
+        })
     }
 
     /// Whether it was welcomed, heard in time since, and told to be there.

@@ -6,6 +6,7 @@ use crate::retry::Retry;
 use messages::id::{ActorId, JobId, RouteId};
 use messages::policy::{Change, Event, Request};
 use messages::reason::Refusal;
+use messages::shared::Shared;
 use messages::time::Timestamp;
 use std::collections::BTreeMap;
 
@@ -84,7 +85,7 @@ impl Policy {
         let request = task.request.clone();
         let (mut jobs_before, mut routes_before) = (BTreeMap::new(), BTreeMap::new());
         for (name, spec) in orders::declared(self, &request) {
-            jobs_before.insert(name.clone(), self.jobs.insert(name, spec));
+            jobs_before.insert(name.clone(), self.jobs.insert(name, Shared::new(spec)));
         }
         match &request {
             Request::Apply { manifest } => {

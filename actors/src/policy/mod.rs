@@ -44,7 +44,7 @@ pub struct Policy {
     realm: String,
     rules: Rules,
     quota: Option<Quota>,
-    jobs: Shared<BTreeMap<String, JobSpec>>,
+    jobs: Shared<BTreeMap<String, Shared<JobSpec>>>,
     routes: Shared<BTreeMap<String, RouteSpec>>,
     tasks: BTreeMap<u64, Task>,
     lane: VecDeque<u64>,
@@ -78,7 +78,7 @@ pub struct Task {
     changes: Vec<Change>,
     refusal: Option<Refusal>,
     /// What was declared before, to go back to where an actor refuses.
-    jobs_before: BTreeMap<String, Option<JobSpec>>,
+    jobs_before: BTreeMap<String, Option<Shared<JobSpec>>>,
     routes_before: BTreeMap<String, Option<RouteSpec>>,
 }
 
@@ -120,7 +120,7 @@ impl Policy {
     }
 
     /// The jobs as declared, by name.
-    pub fn jobs(&self) -> &BTreeMap<String, JobSpec> {
+    pub fn jobs(&self) -> &BTreeMap<String, Shared<JobSpec>> {
         &self.jobs
     }
 

@@ -36,7 +36,7 @@ pub(super) fn object(request: &Request) -> String {
 /// The jobs as a command declares them; none when it declares no jobs.
 pub(super) fn declared(state: &Policy, request: &Request) -> BTreeMap<String, JobSpec> {
     let resized = |name: &String, instances: u32| {
-        let spec = state.jobs.get(name).map(|spec| JobSpec { instances, ..spec.clone() });
+        let spec = state.jobs.get(name).map(|spec| JobSpec { instances, ..JobSpec::clone(spec) });
         spec.map(|spec| (name.clone(), spec)).into_iter().collect()
     };
     match request {

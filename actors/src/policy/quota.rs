@@ -4,6 +4,7 @@ use messages::manifest::JobSpec;
 use messages::policy::Quota;
 use messages::reason::{Reason, Refusal};
 use messages::resources::{Dimension, Resources};
+use messages::shared::Shared;
 use std::collections::BTreeMap;
 
 /// What jobs take together, as declared.
@@ -25,14 +26,14 @@ fn sum<'a>(jobs: impl Iterator<Item = &'a JobSpec>) -> Sum {
 pub(super) fn check(
     realm: &str,
     quota: &Quota,
-    jobs: &BTreeMap<String, JobSpec>,
+    jobs: &BTreeMap<String, Shared<JobSpec>>,
     changed: &BTreeMap<String, JobSpec>,
 ) -> Result<(), Refusal> {
-    let before = sum(jobs.values());
+    let before = sum(jobs.values().map(|spec| &**spec));
     let kept = jobs
         .iter()
         .filter(|(name, _)| !changed.contains_key(*name) || crate::mutant!(QuotaCountsTwice))
-        .map(|(_, spec)| spec);
+        .map(|(_, spec)| &**spec);
     let after = sum(kept.chain(changed.values()));
     let slack = u64::from(crate::mutant!(QuotaOffByOne));
     if let Some(limit) = quota.instances

@@ -252,7 +252,7 @@ impl Scheduler {
         }
     }
 
-    fn take_view(&self, node: NodeId, view: &NodeView, turn: &mut Turn<Self>) {
+    fn take_view(&self, node: NodeId, view: &Shared<NodeView>, turn: &mut Turn<Self>) {
         let held = self.cluster.node(node).map(|node| node.version());
         if held.is_none_or(|held| held < view.version || crate::mutant!(OldViewTaken)) {
             turn.record(Event::Viewed { node, view: view.clone() });

@@ -179,7 +179,7 @@ impl NodeState {
     #[cfg(test)]
     pub(super) fn as_view(&self) -> NodeView {
         let (version, standing, claims) = (self.version, self.standing, self.claims.to_vec());
-        NodeView { version, spec: self.described.unpacked(), standing, claims }
+        NodeView { version, spec: self.described.unpacked().into(), standing, claims }
     }
 
     fn sum_up(&mut self) {

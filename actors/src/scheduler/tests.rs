@@ -97,7 +97,7 @@ impl Story {
     }
 
     pub(super) fn node(&mut self, node: &Machine) -> Sends {
-        self.say(Message::View { node: NodeId::named(&node.view.spec.name), view: node.view.clone() })
+        self.say(Message::View { node: NodeId::named(&node.view.spec.name), view: node.view.clone().into() })
     }
 
     fn place(&mut self, job: &JobSpec, slots: std::ops::Range<u32>) -> Sends {
@@ -140,6 +140,7 @@ impl Machine {
             capacity,
             ..NodeSpec::default()
         };
+        let spec = spec.into();
         Self { view: NodeView { version: 1, spec, standing: Standing::Ready, claims: Vec::new() } }
     }
 
@@ -307,7 +308,7 @@ fn a_refused_claim_goes_elsewhere_and_not_back_until_the_node_changed() {
         node: node.id(),
         instance: instance(&a, 0),
         because: Reason::Stale,
-        view: node.view.clone(),
+        view: node.view.clone().into(),
     };
     story.say(no(&n1));
     assert_eq!(refusals(&story.settle())[0].reason, Reason::Stale);
@@ -327,7 +328,7 @@ fn an_instance_that_was_refused_and_then_taken_waits_no_more() {
     story.node(&n1);
     let a = job("a", 500);
     story.place(&a, 0..1);
-    let (node, instance, view) = (n1.id(), instance(&a, 0), n1.view.clone());
+    let (node, instance, view) = (n1.id(), instance(&a, 0), n1.view.clone().into());
     story.say(Message::ClaimRefused { node, instance, because: Reason::NodeDown, view });
     story.node(&n1.holds(&a, 0));
     story.node(&n2);

@@ -270,7 +270,7 @@ impl Fleet {
     fn view(&mut self, index: usize, work: &mut Work) {
         self.nodes[index].version += 1;
         let view = self.nodes[index].clone();
-        let (_, took) = self.say(Message::View { node: NodeId::named(&view.spec.name), view });
+        let (_, took) = self.say(Message::View { node: NodeId::named(&view.spec.name), view: view.into() });
         work.views += 1;
         work.viewing += took;
     }
@@ -324,7 +324,7 @@ fn node(number: usize, dice: &mut Dice) -> NodeView {
             ports: 1_000,
         },
     };
-    NodeView { version: 0, spec, standing: Standing::Ready, claims: Vec::new() }
+    NodeView { version: 0, spec: spec.into(), standing: Standing::Ready, claims: Vec::new() }
 }
 
 /// What an instance needs: a quarter of a core to eight, 1 to 8 GiB a core, and of some a disk, network and ports.

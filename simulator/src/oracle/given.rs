@@ -30,7 +30,7 @@ pub(super) struct Given {
 /// A node, and what is on it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct NodeGiven {
-    pub(super) view: NodeView,
+    pub(super) view: Shared<NodeView>,
     pub(super) tags: BTreeMap<String, String>,
     pub(super) used: Resources,
     domains: Arc<[String; 4]>,
@@ -87,7 +87,7 @@ impl NodeGiven {
         self.view.standing == Standing::Ready
     }
 
-    fn show(&mut self, view: &NodeView) {
+    fn show(&mut self, view: &Shared<NodeView>) {
         if self.view.spec != view.spec {
             self.describe(&view.spec);
         }

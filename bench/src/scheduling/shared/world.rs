@@ -213,7 +213,7 @@ impl World {
     }
 
     /// Every scheduler hears how a node is now, but later.
-    fn tell_all(&mut self, node: NodeId, view: node::NodeView) {
+    fn tell_all(&mut self, node: NodeId, view: Shared<node::NodeView>) {
         for scheduler in self.schedulers.clone() {
             let message = scheduler::Message::View { node, view: view.clone() };
             let envelope = self.envelope(node.into(), scheduler, message.into());
