@@ -10,7 +10,7 @@ use crate::rollout::Rollout;
 use crate::route::Route;
 use crate::scheduler::Scheduler;
 use messages::entry::Entry;
-use messages::id::{ActorId, JobId, Kind, RolloutId};
+use messages::id::{ActorId, JobId, Kind, PolicyId, RolloutId};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -87,6 +87,16 @@ impl Fold {
         self.cells.insert(cell.id(), cell);
     }
 
+    /// The cell of an actor, to be turned: one of which nothing is known yet when there is none.
+    pub(crate) fn turn(&mut self, id: ActorId) -> &mut AnyCell {
+        self.cells.entry(id).or_insert_with(|| AnyCell::new(id))
+    }
+
+    /// Forgets an actor of which nothing is known.
+    pub(crate) fn forget(&mut self, id: ActorId) {
+        self.cells.remove(&id);
+    }
+
     /// The position of the last frame folded.
     pub const fn position(&self) -> Position {
         self.position
@@ -106,6 +116,14 @@ impl Fold {
     pub fn job(&self, id: JobId) -> Option<&Job> {
         match self.cell(id)? {
             AnyCell::Job(cell) => Some(cell.state()),
+            _ => None,
+        }
+    }
+
+    /// A realm's policy, and the number of its last entry.
+    pub fn policy(&self, id: PolicyId) -> Option<(&Policy, u64)> {
+        match self.cell(id)? {
+            AnyCell::Policy(cell) => Some((cell.state(), cell.sequence())),
             _ => None,
         }
     }

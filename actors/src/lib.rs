@@ -10,10 +10,12 @@ pub mod cell;
 pub mod fold;
 pub mod journal;
 pub mod mutant;
+pub mod planner;
 pub mod ports;
 pub mod retry;
 pub mod shard;
 pub mod steady;
+pub mod turns;
 
 pub mod agent;
 pub mod job;

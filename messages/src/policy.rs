@@ -5,6 +5,7 @@ use crate::id::ActorId;
 use crate::manifest::Manifest;
 use crate::reason::Refusal;
 use crate::resources::Resources;
+use crate::scheduler::Placement;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +45,17 @@ pub enum Message {
     Wake {
         /// The deadline that passed.
         due: Timestamp,
+    },
+    /// Client: as `Submit`, and only if it comes to what was planned.
+    SubmitPlanned {
+        /// The realm's name.
+        realm: String,
+        /// What to do.
+        request: Request,
+        /// The last entry of this policy that the plan rests on. Any other since then, and it is refused.
+        rests_on: u64,
+        /// Where the instances that it calls for go at once.
+        placements: Vec<Placement>,
     },
 }
 
@@ -292,4 +304,11 @@ pub enum Event {
     },
     /// The rules were sent to the scheduler again.
     RulesSent,
+    /// The command only holds if its instances go where it was planned.
+    Planned {
+        /// The ticket.
+        ticket: u64,
+        /// Where they go.
+        placements: Vec<Placement>,
+    },
 }

@@ -95,6 +95,29 @@ pub enum Message {
         /// The deadline that passed.
         due: Timestamp,
     },
+    /// Policy: would these fit, and would their instances go where it was planned? Then room is held for them there, all or
+    /// none, until their jobs ask for it. Answered with `policy::Message::Checked`.
+    Reserve {
+        /// Which policy asks.
+        policy: PolicyId,
+        /// The ticket to answer with.
+        ticket: u64,
+        /// Jobs that are new or changed.
+        jobs: Vec<JobSpec>,
+        /// Where instances of theirs go, in the order in which that is decided.
+        placements: Vec<Placement>,
+    },
+}
+
+/// Where an instance goes, as it was planned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placement {
+    /// Which job.
+    pub job: JobId,
+    /// What its job will ask.
+    pub ask: Ask,
+    /// Where it goes.
+    pub node: NodeId,
 }
 
 /// Why an instance cannot be placed.

@@ -122,13 +122,20 @@ impl System {
 
     /// Starts `orrery up`, with manifests to apply.
     pub fn up(&self, manifests: &[&str]) {
+        self.up_as(&[], manifests);
+    }
+
+    /// Starts `orrery up` with more to say of its node, with manifests to apply.
+    pub fn up_as(&self, node: &[&str], manifests: &[&str]) {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.directory.path().join("up.log"));
         let log = log.expect("a log can be written");
         let mut command = Command::new(orrery());
         command.current_dir(root()).arg("up").arg("--data").arg(self.data());
         command.arg("--listen").arg(format!("127.0.0.1:{}", self.api));
         command.arg("--ingress").arg(format!("127.0.0.1:{}", self.ingress));
-        command.args(["--tokens", "examples/tokens.toml", "--cpu", "4", "--memory", "4GiB", "--disk", "20GiB"]);
+        command
+            .args(["--tokens", "examples/tokens.toml", "--cpu", "4", "--memory", "4GiB", "--disk", "20GiB"])
+            .args(node);
         if let Some(url) = &self.nats {
             command.arg("--nats").arg(url);
         }
@@ -141,9 +148,14 @@ impl System {
 
     /// Starts the agent of one more node.
     pub fn join(&mut self, name: &str) {
+        self.join_as(name, &[]);
+    }
+
+    /// Starts the agent of one more node, with more to say of it.
+    pub fn join_as(&mut self, name: &str, node: &[&str]) {
         let mut command = Command::new(orrery());
         command.current_dir(root()).arg("agent").arg("--join").arg(format!("http://127.0.0.1:{}", self.api));
-        command.args(["--name", name, "--cpu", "4", "--memory", "4GiB", "--disk", "20GiB"]);
+        command.args(["--name", name, "--cpu", "4", "--memory", "4GiB", "--disk", "20GiB"]).args(node);
         command.arg("--data").arg(self.data().join(name)).stdin(Stdio::null());
         self.agents.push(command.spawn().expect("the agent starts"));
     }
@@ -199,6 +211,17 @@ impl System {
     /// Whether the shop is whole.
     pub fn whole(&self) -> bool {
         self.healthy("a") == 4 && self.healthy("b") == 2 && self.healthy("c") == 3
+    }
+
+    /// The URL of its API.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.api)
+    }
+
+    /// How many nodes take work.
+    pub fn nodes_ready(&self) -> usize {
+        let nodes = self.json(&["status"]).unwrap_or_default()["nodes"].as_array().cloned().unwrap_or_default();
+        nodes.iter().filter(|node| node["state"] == "ready").count()
     }
 
     /// Whether the node of the process takes work.

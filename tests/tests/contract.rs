@@ -57,7 +57,8 @@ fn answers_have_the_promised_shape() {
     let (code, description) = system.ask("/openapi.json");
     let description: Value = serde_json::from_str(&description).expect("the description is JSON");
     assert_eq!((code, &description["openapi"]), (200, &Value::from("3.1.0")));
-    for path in ["/v1/submit", "/v1/status", "/v1/why/{instance}", "/v1/log", "/v1/verify", "/v1/opinions/{instance}"] {
+    let paths = ["/v1/submit", "/v1/plan", "/v1/capacity", "/v1/status", "/v1/why/{instance}", "/v1/log", "/v1/verify"];
+    for path in paths.into_iter().chain(["/v1/opinions/{instance}"]) {
         assert!(description["paths"].get(path).is_some(), "{path} is not described");
     }
 }

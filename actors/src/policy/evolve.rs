@@ -6,6 +6,7 @@ use crate::retry::Retry;
 use messages::id::{ActorId, JobId, RouteId};
 use messages::policy::{Change, Event, Request};
 use messages::reason::Refusal;
+use messages::scheduler::Placement;
 use messages::shared::Shared;
 use messages::time::Timestamp;
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ impl Policy {
                     retry: Retry::begin(at, RETRY_FIRST),
                     changes: Vec::new(),
                     refusal: None,
+                    planned: Vec::new(),
                     jobs_before: BTreeMap::new(),
                     routes_before: BTreeMap::new(),
                 };
@@ -41,11 +43,7 @@ impl Policy {
                 self.enter(*ticket, owed, at);
                 self.declare(*ticket);
             }
-            Event::AskedAgain { ticket } => {
-                if let Some(task) = self.tasks.get_mut(ticket) {
-                    task.retry = task.retry.again(at, RETRY_FIRST);
-                }
-            }
+            Event::AskedAgain { ticket } => self.ask_again(*ticket, at),
             Event::Settled { ticket, by, outcome } => self.settle(*ticket, *by, outcome),
             Event::Answered { ticket, id, outcome, .. } => {
                 self.tasks.remove(ticket);
@@ -66,8 +64,21 @@ impl Policy {
                 self.rules.compiled = Compiled::default();
             }
             Event::QuotaSet { quota } => self.quota = *quota,
+            Event::Planned { ticket, placements } => self.plan(*ticket, placements),
             Event::RulesNoted { version } => self.rules.noted = *version,
             Event::RulesSent => self.rules.retry = self.rules.retry.again(at, RETRY_FIRST),
+        }
+    }
+
+    fn plan(&mut self, ticket: u64, placements: &[Placement]) {
+        if let Some(task) = self.tasks.get_mut(&ticket) {
+            task.planned = placements.to_vec();
+        }
+    }
+
+    fn ask_again(&mut self, ticket: u64, at: Timestamp) {
+        if let Some(task) = self.tasks.get_mut(&ticket) {
+            task.retry = task.retry.again(at, RETRY_FIRST);
         }
     }
 

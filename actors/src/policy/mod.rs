@@ -22,6 +22,8 @@ use messages::id::{ActorId, Kind};
 use messages::manifest::{JobSpec, RouteSpec};
 use messages::policy::{Answer, Change, Event, Message, Mode, Quota, Request};
 use messages::reason::Refusal;
+use messages::resources::Resources;
+use messages::scheduler::Placement;
 use messages::shared::Shared;
 use messages::time::{Span, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -77,6 +79,8 @@ pub struct Task {
     retry: Retry,
     changes: Vec<Change>,
     refusal: Option<Refusal>,
+    /// Where its instances go at once, if it only holds when they do.
+    planned: Vec<Placement>,
     /// What was declared before, to go back to where an actor refuses.
     jobs_before: BTreeMap<String, Option<Shared<JobSpec>>>,
     routes_before: BTreeMap<String, Option<RouteSpec>>,
@@ -119,6 +123,11 @@ impl Policy {
         self.quota.as_ref()
     }
 
+    /// How many more instances that need so much the quota allows; any number when it does not limit them.
+    pub fn quota_left(&self, each: &Resources) -> Option<u64> {
+        quota::left(self.quota.as_ref()?, &self.jobs, each)
+    }
+
     /// The jobs as declared, by name.
     pub fn jobs(&self) -> &BTreeMap<String, Shared<JobSpec>> {
         &self.jobs
@@ -140,6 +149,19 @@ impl Policy {
 
     fn answer_to(&self, id: MessageId) -> Option<&Result<Answer, Refusal>> {
         self.answers.iter().find(|(of, _)| *of == id).map(|(_, outcome)| outcome)
+    }
+
+    /// Whether a command was taken in, and is under way or was answered lately.
+    pub fn knows(&self, id: MessageId) -> bool {
+        self.in_progress(id) || self.answer_to(id).is_some()
+    }
+
+    fn take_in(&self, turn: &mut Turn<Self>, realm: &str, request: &Request, plan: Option<submit::Plan<'_>>) {
+        match self.answer_to(turn.cause()) {
+            Some(outcome) => turn.reply(turn.from(), outcome.clone()),
+            None if self.in_progress(turn.cause()) => {}
+            None => Draft::within(self, turn, |draft| submit::submit(draft, realm, request, plan)),
+        }
     }
 
     fn in_progress(&self, id: MessageId) -> bool {
@@ -165,11 +187,10 @@ impl Behavior for Policy {
 
     fn decide(&self, message: &Message, turn: &mut Turn<Self>) -> Result<(), Refusal> {
         match message {
-            Message::Submit { realm, request } => match self.answer_to(turn.cause()) {
-                Some(outcome) => turn.reply(turn.from(), outcome.clone()),
-                None if self.in_progress(turn.cause()) => {}
-                None => Draft::within(self, turn, |draft| submit::submit(draft, realm, request)),
-            },
+            Message::Submit { realm, request } => self.take_in(turn, realm, request, None),
+            Message::SubmitPlanned { realm, request, rests_on, placements } => {
+                self.take_in(turn, realm, request, Some((*rests_on, placements)));
+            }
             Message::Checked { ticket, outcome } => {
                 let asked = self.tasks.get(ticket).is_some_and(|task| task.stage == Stage::Checking);
                 if asked {

@@ -1,8 +1,8 @@
 //! A command goes on: its turn comes, it is checked, admitted, passed on until all have answered, and answered.
 
-use super::{CHECK_MAX, Policy, Stage, orders, quota};
+use super::{CHECK_MAX, Policy, Stage, Task, orders, quota};
 use crate::behavior::Draft;
-use messages::id::{ActorId, PolicyId, SchedulerId};
+use messages::id::{ActorId, JobId, PolicyId, SchedulerId};
 use messages::manifest::JobSpec;
 use messages::policy::{Answer, Event, Request};
 use messages::reason::{Reason, Refusal};
@@ -22,12 +22,11 @@ pub(super) fn begin_next(draft: &mut Draft<'_, Policy>) {
             answer(draft, ticket, Err(refusal));
             continue;
         }
-        let doubtful = doubtful(&draft.state, &request);
-        if doubtful.is_empty() {
+        if doubtful(&draft.state, &request).is_empty() && task.planned.is_empty() {
             admit(draft, ticket);
         } else {
             draft.record(Event::CheckBegun { ticket });
-            ask_scheduler(draft, ticket, doubtful);
+            ask_scheduler(draft, ticket);
             if crate::mutant!(HalfApplied) {
                 let first = orders::orders(&draft.state.realm, ticket, &request).into_iter().take(1);
                 first.for_each(|(to, body)| draft.turn.send(to_address(to), body));
@@ -62,9 +61,24 @@ fn me(draft: &Draft<'_, Policy>) -> PolicyId {
     PolicyId(draft.turn.me().id)
 }
 
-fn ask_scheduler(draft: &mut Draft<'_, Policy>, ticket: u64, jobs: Vec<JobSpec>) {
-    let check = scheduler::Message::Check { policy: me(draft), ticket, jobs };
-    draft.turn.send(SchedulerId::of_site(DEFAULT_SITE), check);
+fn ask_scheduler(draft: &mut Draft<'_, Policy>, ticket: u64) {
+    let (state, policy) = (&draft.state, me(draft));
+    let Some(Task { request, planned, .. }) = state.tasks.get(&ticket) else { return };
+    let mut jobs = doubtful(state, request);
+    let question = if planned.is_empty() {
+        scheduler::Message::Check { policy, ticket, jobs }
+    } else {
+        let is_planned = |spec: &JobSpec| {
+            let job = JobId::named(&spec.realm, &spec.name);
+            planned.iter().any(|placement| placement.job == job)
+        };
+        let beside: Vec<JobSpec> = orders::declared(state, request).into_values().filter(is_planned).collect();
+        jobs.extend(
+            beside.into_iter().filter(|spec| !jobs.iter().any(|one| one.name == spec.name)).collect::<Vec<_>>(),
+        );
+        scheduler::Message::Reserve { policy, ticket, jobs, placements: planned.clone() }
+    };
+    draft.turn.send(SchedulerId::of_site(DEFAULT_SITE), question);
 }
 
 /// The scheduler has said whether it would fit.
@@ -154,11 +168,9 @@ pub(super) fn wake(draft: &mut Draft<'_, Policy>) {
             answer(draft, ticket, Err(Refusal::new(Reason::Waiting, message).change("try again")));
             continue;
         }
-        let request = task.request.clone();
         draft.record(Event::AskedAgain { ticket });
         if checking {
-            let doubtful = doubtful(&draft.state, &request);
-            ask_scheduler(draft, ticket, doubtful);
+            ask_scheduler(draft, ticket);
         } else if !crate::mutant!(PassedOnOnce) {
             pass_on(draft, ticket);
         }

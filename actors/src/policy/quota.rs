@@ -54,6 +54,15 @@ pub(super) fn check(
     Ok(())
 }
 
+/// How many more instances that need so much a quota allows; any number when none limits it.
+pub(super) fn left(quota: &Quota, jobs: &BTreeMap<String, JobSpec>, each: &Resources) -> Option<u64> {
+    let used = sum(jobs.values());
+    let instances = quota.instances.map(|limit| limit.saturating_sub(used.instances));
+    let limited = Dimension::ALL.into_iter().filter(|of| quota.resources.get(*of) > 0 && each.get(*of) > 0);
+    let resources = limited.map(|of| quota.resources.get(of).saturating_sub(used.resources.get(of)) / each.get(of));
+    instances.into_iter().chain(resources).min()
+}
+
 fn exceeded(realm: &str, what: &str, count: &str, limit: &str, had: &str) -> Refusal {
     let message = format!("realm {realm} would use {count} of {what}, and its quota is {limit}");
     Refusal::new(Reason::QuotaExceeded, message)

@@ -7,14 +7,19 @@ use messages::id::{ActorId, PolicyId};
 use messages::manifest::{RouteSpec, Workload};
 use messages::policy::{Answer, Change, Event, Mode, Request};
 use messages::reason::{Reason, Refusal};
+use messages::scheduler::Placement;
 use messages::time::Timestamp;
 use std::collections::BTreeMap;
 
+/// What a command must come to: the entry that its plan rests on, and where its instances go at once.
+pub(super) type Plan<'a> = (u64, &'a [Placement]);
+
 /// Takes a command in.
-pub(super) fn submit(draft: &mut Draft<'_, Policy>, realm: &str, request: &Request) {
+pub(super) fn submit(draft: &mut Draft<'_, Policy>, realm: &str, request: &Request, plan: Option<Plan<'_>>) {
     let verdict = draft.state.judge(draft.turn.principal(), realm, request, draft.turn.now());
     let words = verdict.worded(draft.state.mode());
-    if let Err(refusal) = admissible(draft, realm, request, &verdict) {
+    let admissible = admissible(draft, realm, request, &verdict).and_then(|()| untouched(draft, realm, plan));
+    if let Err(refusal) = admissible {
         answer(draft, words, Err(refusal));
         return;
     }
@@ -41,6 +46,9 @@ pub(super) fn submit(draft: &mut Draft<'_, Policy>, realm: &str, request: &Reque
                 request: request.clone(),
                 verdict: words,
             });
+            if let Some((_, placements)) = plan {
+                draft.record(Event::Planned { ticket, placements: placements.to_vec() });
+            }
             if orders::declares(request) {
                 progress::begin_next(draft);
             } else {
@@ -90,6 +98,18 @@ fn admissible(draft: &Draft<'_, Policy>, realm: &str, request: &Request, verdict
         return open_door(&policies, *mode, draft, realm);
     }
     known::check(state, realm, request)
+}
+
+/// Whether nothing was commanded in the realm since it was planned.
+fn untouched(draft: &Draft<'_, Policy>, realm: &str, plan: Option<Plan<'_>>) -> Result<(), Refusal> {
+    let Some((rests_on, _)) = plan else { return Ok(()) };
+    let last = draft.turn.sequence() - 1;
+    if last == rests_on {
+        return Ok(());
+    }
+    let message = format!("realm {realm} was commanded something else since this was planned, and nothing was applied");
+    let nearest = format!("the plan rests on entry {rests_on} of its policy, and the last one is {last}");
+    Err(Refusal::new(Reason::Stale, message).nearest(nearest).change("plan it again"))
 }
 
 /// A policy that would not let whoever sets it set it again is not taken in.

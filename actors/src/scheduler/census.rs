@@ -87,16 +87,9 @@ impl Domains {
         number
     }
 
-    /// Where a node of this description is. A node of which a level is not known is a place of its own there.
+    /// Where a node of this description is.
     pub(super) fn spot(&mut self, it: &Described) -> Spot {
-        let mut part = |level: Level, parts: &[&str]| match parts.last() {
-            Some(last) if !last.is_empty() => self.number(level, &parts.join("/")),
-            _ => self.number(level, &format!("?{}", it.name())),
-        };
-        let rack = part(Level::Rack, &[it.region(), it.site(), it.rack()]);
-        let site = part(Level::Site, &[it.region(), it.site()]);
-        let region = part(Level::Region, &[it.region()]);
-        Spot([self.number(Level::Node, it.name()), rack, site, region])
+        Spot(Level::ALL.map(|level| self.number(level, &it.domain(level))))
     }
 
     /// A node takes this place, or leaves it.

@@ -1,51 +1,64 @@
 //! Whether jobs that are new or changed would fit, all of them together, beside what there is.
 
 use super::Scheduler;
-use super::filter::{Survey, Want};
+use super::filter::{self, Survey, Want};
 use super::view::ClusterView;
 use super::{explain, index, select};
 use messages::id::{InstanceId, JobId};
-use messages::manifest::JobSpec;
+use messages::manifest::{JobSpec, Workload};
 use messages::node::Standing;
 use messages::reason::{Reason, Refusal};
 use messages::scheduler::{Ask, Unplaceable};
+use messages::shared::Shared;
 
 /// Tries the jobs on a look at the cluster.
 ///
 /// Without any node all is well: instances wait, and say so. While no node takes work, only what no node could ever
 /// take is refused. Of a job that runs already, only the instances that would come on top count.
 pub fn check(state: &Scheduler, jobs: &[JobSpec]) -> Result<(), Refusal> {
-    let mut view = ClusterView::new(state);
+    let mut view = beside(state, jobs);
     if view.nodes().next().is_none() {
         return Ok(());
     }
     let open = view.nodes().any(|(_, node)| node.standing() == Standing::Ready);
-    for spec in jobs {
-        let job = JobId::named(&spec.realm, &spec.name);
-        let hard = spec.place.apart.iter().filter(|apart| apart.hard);
-        view.repels.extend(hard.map(|apart| (JobId::named(&spec.realm, &apart.job), job, apart.within)));
-    }
     for spec in in_order(jobs) {
         fits(&mut view, spec, open)?;
     }
     Ok(())
 }
 
-fn fits(view: &mut ClusterView<'_>, spec: &JobSpec, open: bool) -> Result<(), Refusal> {
-    let job = JobId::named(&spec.realm, &spec.name);
-    let workload = spec.workload.clone().into();
-    let want = Want {
-        job,
+/// A look at the cluster with these jobs beside what there is: whom they must be apart from counts for all of them.
+pub(super) fn beside<'a>(state: &'a Scheduler, jobs: &[JobSpec]) -> ClusterView<'a> {
+    let mut view = ClusterView::new(state);
+    for spec in jobs {
+        let job = JobId::named(&spec.realm, &spec.name);
+        let hard = spec.place.apart.iter().filter(|apart| apart.hard);
+        view.repels.extend(hard.map(|apart| (JobId::named(&spec.realm, &apart.job), job, apart.within)));
+    }
+    view
+}
+
+/// What a job needs, from its declaration.
+pub(super) fn want<'a>(spec: &'a JobSpec, workload: &'a Shared<Workload>) -> Want<'a> {
+    Want {
+        job: JobId::named(&spec.realm, &spec.name),
         realm: &spec.realm,
         name: &spec.name,
         exclusive: spec.exclusive,
-        workload: &workload,
+        workload,
         place: &spec.place,
-    };
+    }
+}
+
+fn fits(view: &mut ClusterView<'_>, spec: &JobSpec, open: bool) -> Result<(), Refusal> {
+    let job = JobId::named(&spec.realm, &spec.name);
+    let workload = spec.workload.clone().into();
+    let want = want(spec, &workload);
     let survey = Survey::new(view, want);
     if spec.instances > 0 && !possible(view, &survey) {
         let struck: Vec<_> = survey.nodes().iter().filter_map(|it| Some((it, it.strike.clone()?))).collect();
-        let why = explain::unplaceable(&want, &spec.name, &struck);
+        let floors = filter::floors(view, &survey);
+        let why = explain::unplaceable(view, &survey, &spec.name, &struck, &floors, &[]);
         return Err(refusal(format!("job {}: {}", spec.name, why.message), why));
     }
     let there = if crate::mutant!(CheckCountsAll) { 0 } else { view.total(job) };

@@ -77,7 +77,7 @@ impl Cluster {
         Some(self.at(self.slot(id)?)?.1)
     }
 
-    /// How many nodes there are. Their slots go from zero to there.
+    /// How many slots there are, one for each node that ever was. They go from zero to there.
     pub(super) const fn len(&self) -> usize {
         self.nodes.len()
     }
@@ -90,6 +90,11 @@ impl Cluster {
     /// The node in a slot.
     pub(super) fn at(&self, slot: u32) -> Option<(NodeId, &NodeState)> {
         self.nodes.at(slot)
+    }
+
+    /// The node in a slot, also when it was removed: nothing is known of it then but its name and place.
+    pub(super) fn ever_at(&self, slot: u32) -> Option<(NodeId, &NodeState)> {
+        self.nodes.ever_at(slot)
     }
 
     /// The nodes of the name that has this number.
@@ -142,6 +147,10 @@ impl Cluster {
         let slot = self.nodes.slot_or_new(id);
         let is_new = slot as usize == known;
         let Some(node) = self.nodes.at_mut(slot) else { return Vec::new() };
+        if node.come_back() {
+            self.domains.settle(node.spot(), slot, true);
+            self.changes.note(slot);
+        }
         let (gone, come) = difference(instances(node.claims()), instances(&view.claims));
         gone.iter().for_each(|instance| _ = self.holders.remove(&(*instance, id)));
         self.holders.extend(come.iter().map(|instance| (*instance, id)));
@@ -178,6 +187,23 @@ impl Cluster {
         gone.iter().for_each(|job| self.census.count(*job, node, false));
         come.iter().for_each(|job| self.census.count(*job, node, true));
         gone
+    }
+
+    /// Removes a node, and all that is on it. Says what it said last, and what room was held on it.
+    pub(super) fn remove(&mut self, id: NodeId) -> Option<(NodeView, Vec<Reservation>)> {
+        let slot = self.slot(id)?;
+        let (_, node) = self.nodes.at(slot)?;
+        let view = node.as_view();
+        node.jobs().into_iter().for_each(|job| self.census.count(job, node, false));
+        self.domains.settle(node.spot(), slot, false);
+        instances(node.claims()).into_iter().for_each(|instance| _ = self.holders.remove(&(instance, id)));
+        let held = self.nodes.at_mut(slot)?.leave();
+        for reservation in &held {
+            self.reserved.remove(&reservation.ask.instance);
+            self.expiries.remove(&(reservation.until, reservation.ask.instance));
+        }
+        self.changes.note(slot);
+        Some((view, held))
     }
 
     /// Holds room for an instance.

@@ -1,6 +1,7 @@
 //! What a machine says it is, in little memory: all its words in one piece, since there are many machines and they
 //! rarely change.
 
+use messages::manifest::Level;
 use messages::node::NodeSpec;
 use messages::resources::Resources;
 use serde::{Deserialize, Serialize};
@@ -34,7 +35,6 @@ impl Described {
     }
 
     /// What was said.
-    #[cfg(test)]
     pub(super) fn unpacked(&self) -> NodeSpec {
         let [name, host, rack, site, region] = [0, 1, 2, 3, 4].map(|at| self.word(at).to_string());
         let tags = self.tags().map(|(key, value)| (key.into(), value.into())).collect();
@@ -65,6 +65,20 @@ impl Described {
 
     pub(super) fn region(&self) -> &str {
         self.word(4)
+    }
+
+    /// The name of the place where it is at a level. A node of which a level is not known is a place of its own there.
+    pub(super) fn domain(&self, level: Level) -> String {
+        let parts: &[&str] = match level {
+            Level::Node => return self.name().into(),
+            Level::Rack => &[self.region(), self.site(), self.rack()],
+            Level::Site => &[self.region(), self.site()],
+            Level::Region => &[self.region()],
+        };
+        match parts.last() {
+            Some(last) if !last.is_empty() => parts.join("/"),
+            _ => format!("?{}", self.name()),
+        }
     }
 
     /// Its own tags, in the order of their keys.

@@ -1,14 +1,16 @@
 //! Saying why not: the nearest miss, the smallest change that would do, and the verdict on a single node.
+//!
+//! A node may be struck out for several reasons at once. What is suggested lifts all of them, on the node of which there
+//! are the fewest: so whoever follows it sees the instance placed ([`super::remedy`]).
 
 use super::Scheduler;
-use super::filter::{self, Strike, Survey, Surveyed, Want};
+use super::filter::{self, Floors, Strike, Survey, Surveyed, Want};
+use super::nodes::RefusedBy;
+use super::remedy::{self, Place};
 use super::select;
 use super::view::ClusterView;
 use messages::id::{InstanceId, JobId, NodeId};
-use messages::manifest::Tag;
-use messages::node::Standing;
 use messages::reason::Reason;
-use messages::resources::Dimension;
 use messages::scheduler::{Ask, Candidate, Decision, Unplaceable};
 use std::collections::BTreeMap;
 
@@ -19,12 +21,8 @@ pub enum Verdict {
     Unknown(&'static str),
     /// It does not fit there.
     No {
-        /// The stable code.
-        reason: Reason,
-        /// What is missing.
-        nearest: String,
-        /// The smallest change that would do.
-        change: String,
+        /// All that stands against it, the most permanent first.
+        against: Vec<Against>,
     },
     /// It fits there.
     Fits {
@@ -35,6 +33,17 @@ pub enum Verdict {
     },
 }
 
+/// One thing that stands against a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Against {
+    /// The stable code.
+    pub reason: Reason,
+    /// What is missing.
+    pub nearest: String,
+    /// The smallest change that lifts it.
+    pub change: String,
+}
+
 /// What would be said of one more instance of a job on this node now.
 pub fn why_not(state: &Scheduler, job: JobId, node: NodeId) -> Verdict {
     let Some(want) = state.latest_want(job) else { return Verdict::Unknown("job") };
@@ -43,9 +52,15 @@ pub fn why_not(state: &Scheduler, job: JobId, node: NodeId) -> Verdict {
     let Some(surveyed) = survey.nodes().iter().find(|surveyed| surveyed.id == node) else {
         return Verdict::Unknown("node");
     };
-    if let Some(strike) = filter::strike(&view, &want, surveyed, &filter::floors(&view, &survey), &[]) {
-        let (nearest, change) = sentences(&want, surveyed, &strike);
-        return Verdict::No { reason: strike.reason(), nearest, change };
+    let obstacles = filter::obstacles(&view, &want, surveyed, &filter::floors(&view, &survey), &[]);
+    if !obstacles.is_empty() {
+        let place = Place { view: &view, want: &want, surveyed };
+        let against = obstacles.iter().map(|strike| Against {
+            reason: strike.reason(),
+            nearest: remedy::miss(&place, strike),
+            change: remedy::words(&remedy::steps(&place, strike)),
+        });
+        return Verdict::No { against: against.collect() };
     }
     let ask = Ask { instance: InstanceId::default(), label: want.name.into(), revision: 0, avoid: Vec::new() };
     let Decision { candidates, .. } = select::decide(&view, &survey, &ask, &[]);
@@ -56,132 +71,89 @@ pub fn why_not(state: &Scheduler, job: JobId, node: NodeId) -> Verdict {
     }
 }
 
-/// Explains that no node can take an instance.
-pub fn unplaceable(want: &Want<'_>, label: &str, struck: &[(&Surveyed<'_>, Strike<'_>)]) -> Unplaceable {
+/// Explains that no node can take an instance. `struck` are the nodes, each with what struck it out.
+pub fn unplaceable<'a>(
+    view: &ClusterView<'a>,
+    survey: &Survey<'a>,
+    label: &str,
+    struck: &[(&Surveyed<'a>, Strike<'a>)],
+    floors: &Floors,
+    refused: &[RefusedBy],
+) -> Unplaceable {
+    let want = &survey.want;
     let mut counts: BTreeMap<(u8, Reason), u32> = BTreeMap::new();
     for (_, strike) in struck {
         *counts.entry((strike.tier(), strike.reason())).or_default() += 1;
     }
-    let closeness = |(surveyed, strike): &&(&Surveyed<'_>, Strike<'_>)| {
-        (u8::MAX - strike.tier(), distance(want, strike), surveyed.node.name().to_string())
-    };
     let struck_out: Vec<(Reason, u32)> = counts.into_iter().map(|((_, reason), count)| (reason, count)).collect();
-    let Some((surveyed, strike)) = struck.iter().min_by_key(closeness) else {
+    let Some((surveyed, obstacles)) = nearest(view, want, struck.iter().map(|it| it.0), floors, refused) else {
         return Unplaceable {
             reason: Reason::NoNodes,
             message: format!("{label} waits: there is no node"),
             nearest: None,
-            change: Some("add a node".into()),
+            change: Some(format!("add a node{}", remedy::shape(want))),
             struck_out,
         };
     };
-    nearest_miss(want, label, struck_out, surveyed, strike)
+    nearest_miss(view, want, label, struck_out, surveyed, &obstacles)
 }
 
-/// Explains it by the node that came nearest.
-pub(super) fn nearest_miss(
-    want: &Want<'_>,
+/// Explains it by the node that came nearest, and all that stands against it.
+pub(super) fn nearest_miss<'a>(
+    view: &ClusterView<'a>,
+    want: &Want<'a>,
     label: &str,
     struck_out: Vec<(Reason, u32)>,
-    surveyed: &Surveyed<'_>,
-    strike: &Strike<'_>,
+    surveyed: &Surveyed<'a>,
+    obstacles: &[Strike<'a>],
 ) -> Unplaceable {
-    let (nearest, change) = sentences(want, surveyed, strike);
+    let place = Place { view, want, surveyed };
+    let misses: Vec<String> = obstacles.iter().map(|strike| remedy::miss(&place, strike)).collect();
+    let changes: Vec<String> = obstacles.iter().map(|strike| remedy::words(&remedy::steps(&place, strike))).collect();
     let list: Vec<String> = struck_out.iter().map(|(reason, count)| format!("{reason} on {count}")).collect();
-    let message = match strike {
-        Strike::NotNear(near, true) => format!("{label} waits for job {}, which it must be near", near.job),
+    let message = match obstacles.first() {
+        Some(Strike::NotNear(near, true)) => format!("{label} waits for job {}, which it must be near", near.job),
         _ => format!("no node can take {label}: {}", list.join(", ")),
     };
-    Unplaceable { reason: strike.reason(), message, nearest: Some(nearest), change: Some(change), struck_out }
+    Unplaceable {
+        reason: obstacles.first().map_or(Reason::NoNodes, Strike::reason),
+        message,
+        nearest: Some(misses.join("; and ")),
+        change: Some(changes.join("; and ")),
+        struck_out,
+    }
 }
 
-/// How far a node is from taking it, among those struck out alike: thousandths of the need, or tags.
+/// Of these nodes, of which none can take an instance, the one that comes nearest, and all that stands against it.
+pub(super) fn nearest<'s, 'a>(
+    view: &ClusterView<'a>,
+    want: &Want<'a>,
+    nodes: impl Iterator<Item = &'s Surveyed<'a>>,
+    floors: &Floors,
+    refused: &[RefusedBy],
+) -> Option<(&'s Surveyed<'a>, Vec<Strike<'a>>)>
+where
+    'a: 's,
+{
+    let against = nodes.map(|surveyed| (surveyed, filter::obstacles(view, want, surveyed, floors, refused)));
+    against.min_by_key(|it| remoteness(want, it)).filter(|(_, obstacles)| !obstacles.is_empty())
+}
+
+/// How far a node is from taking an instance: by how much there is against it, how permanent that is, and how much of the
+/// need is missing, in thousandths. Of equals the first by name.
+fn remoteness(want: &Want<'_>, (surveyed, obstacles): &(&Surveyed<'_>, Vec<Strike<'_>>)) -> (usize, u8, u64, String) {
+    let permanence = obstacles.iter().map(|strike| u8::MAX - strike.tier()).max().unwrap_or(0);
+    let missing = obstacles.iter().map(|strike| distance(want, strike)).fold(0, u64::saturating_add);
+    (obstacles.len(), permanence, missing, surveyed.node.name().to_string())
+}
+
+/// How much of the need is missing, in thousandths.
 pub(super) fn distance(want: &Want<'_>, strike: &Strike<'_>) -> u64 {
     match strike {
-        Strike::Tags(_, missing) => *missing,
         Strike::Capacity(dimension, missing) | Strike::Free(dimension, missing) => {
             let need = u128::from(want.workload.resources.get(*dimension)).max(1);
             u64::try_from(u128::from(*missing) * 1_000 / need).unwrap_or(u64::MAX)
         }
         _ => 0,
-    }
-}
-
-/// The nearest miss and the smallest change, each in one sentence.
-fn sentences(want: &Want<'_>, surveyed: &Surveyed<'_>, strike: &Strike<'_>) -> (String, String) {
-    let (job, node) = (want.name, surveyed.node.name());
-    match strike {
-        Strike::Policy(verdict) => (
-            format!("node {node}: {}", verdict.words()),
-            format!("permit action \"place\" for job {job} on node {node}"),
-        ),
-        Strike::Tags(tag, _) => tag_sentences(job, node, tag, surveyed.node.tag(&tag.key)),
-        Strike::Capacity(dimension, missing) => {
-            let have = surveyed.node.capacity().get(*dimension);
-            shortage(job, node, *dimension, have, *missing, "in all")
-        }
-        Strike::Free(dimension, missing) => {
-            let have = want.workload.resources.get(*dimension).saturating_sub(*missing);
-            shortage(job, node, *dimension, have, *missing, "free")
-        }
-        Strike::NotNear(near, true) => {
-            (format!("job {} has no instance yet", near.job), format!("start job {}", near.job))
-        }
-        Strike::NotNear(near, false) => (
-            format!("node {node} has no instance of {} in its {}", near.job, near.within.name()),
-            format!("make room in a {} that has one, or drop job.{job}.place.near", near.within.name()),
-        ),
-        Strike::NotApart(_, level) => (
-            format!("node {node} has in its {} a job that this one must be apart from", level.name()),
-            format!("add a node in another {}", level.name()),
-        ),
-        Strike::Spread(level, count, floor) => (
-            format!("the {} of node {node} has {count} of {job} and another has {floor}", level.name()),
-            format!("make room in the {} with the fewest, or raise skew_max of job.{job}.place.spread", level.name()),
-        ),
-        Strike::PerNode(count) => (
-            format!("node {node} has {count} of {job}, the most it may have"),
-            format!("add a node, or raise job.{job}.place.per_node_max to {}", count + 1),
-        ),
-        Strike::Refused(because) => (
-            format!("node {node} refused it: {because}"),
-            format!("wait until node {node} says how it is, or add a node"),
-        ),
-        Strike::Standing(standing) => {
-            let change = match standing {
-                Standing::Cordoned | Standing::Draining => format!("uncordon node {node}"),
-                _ => format!("bring node {node} back, or add a node"),
-            };
-            (format!("node {node} would fit and is {}", standing.name()), change)
-        }
-    }
-}
-
-fn shortage(job: &str, node: &str, of: Dimension, have: u64, missing: u64, what: &str) -> (String, String) {
-    let left = have;
-    let (name, have, missing) = (of.name(), of.amount(have), of.amount(missing));
-    (
-        format!("node {node} has {have} of {name} {what}, {missing} short"),
-        match left {
-            0 => format!("have {missing} more {name} on {node}"),
-            _ => format!("reduce job.{job}.resources.{name} to {have}, or have {missing} more {name} on {node}"),
-        },
-    )
-}
-
-fn tag_sentences(job: &str, node: &str, tag: &Tag, have: Option<&str>) -> (String, String) {
-    let written = match &tag.value {
-        Some(value) => format!("{}={value}", tag.key),
-        None => tag.key.clone(),
-    };
-    let has = match have {
-        Some(value) => format!("node {node} has {}={value}", tag.key),
-        None => format!("node {node} has no {}", tag.key),
-    };
-    let drop = format!("drop it from job.{job}.place.require");
-    if tag.negated {
-        (format!("{has} and job {job} wants a node without {written}"), format!("untag node {node}, or {drop}"))
-    } else {
-        (format!("{has} and job {job} wants {written}"), format!("tag node {node} with {written}, or {drop}"))
     }
 }

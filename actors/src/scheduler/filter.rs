@@ -143,7 +143,7 @@ impl<'a> Survey<'a> {
 
 /// What judges nodes for good: the rules of the realm, if it has any, tags, and what a node has in all.
 pub(super) struct Judge<'a> {
-    want: Want<'a>,
+    pub want: Want<'a>,
     rules: Option<(&'a Rules, Party)>,
 }
 
@@ -168,13 +168,11 @@ impl<'a> Judge<'a> {
 }
 
 fn permanent<'a>(want: &Want<'a>, node: &NodeState) -> Option<Strike<'a>> {
-    let required = want.place.require.iter().filter(|_| !crate::mutant!(TagsIgnored));
-    let mut missing = required.filter(|tag| !node.satisfies(tag));
+    let mut missing = missing_tags(want, node);
     if let Some(first) = missing.next() {
         return Some(Strike::Tags(first, missing.count() as u64 + 1));
     }
-    let shortage = node.capacity().shortage(&want.workload.resources);
-    shortage.map(|(dimension, missing)| Strike::Capacity(dimension, missing))
+    too_little(want, node).next().map(|(of, missing)| Strike::Capacity(of, missing))
 }
 
 /// The fewest instances that a domain has which could take one, for each spread that must hold.
@@ -211,14 +209,55 @@ pub fn strike<'a>(
         .or_else(|| not_ready(node))
 }
 
+/// All that stands against a node, the most permanent first; what [`strike`] says is the first of them.
+pub fn obstacles<'a>(
+    view: &ClusterView<'a>,
+    want: &Want<'a>,
+    surveyed: &Surveyed<'a>,
+    floors: &Floors,
+    refused: &[RefusedBy],
+) -> Vec<Strike<'a>> {
+    let (node, free) = (surveyed.node, view.free(surveyed.node));
+    let policy = surveyed.strike.clone().filter(|strike| matches!(strike, Strike::Policy(_)));
+    let never: Vec<(Dimension, u64)> = too_little(want, node).collect();
+    let is_known = |of: Dimension| never.iter().any(|(other, _)| *other == of);
+    let now = shortages(want, &free).filter(|strike| !matches!(strike, Strike::Free(of, _) if is_known(*of)));
+    policy
+        .into_iter()
+        .chain(missing_tags(want, node).map(|tag| Strike::Tags(tag, 1)))
+        .chain(never.iter().map(|(of, missing)| Strike::Capacity(*of, *missing)))
+        .chain(all_unwanted(view, want, node.spot(), floors))
+        .chain(now)
+        .chain(refusal(surveyed, refused))
+        .chain(not_ready(node))
+        .collect()
+}
+
+/// The tags that are required and are not as they should be.
+fn missing_tags<'a>(want: &Want<'a>, node: &NodeState) -> impl Iterator<Item = &'a Tag> {
+    let required = want.place.require.iter().filter(|_| !crate::mutant!(TagsIgnored));
+    required.filter(|tag| !node.satisfies(tag))
+}
+
+/// What a node has too little of in all, and how much is missing.
+fn too_little(want: &Want<'_>, node: &NodeState) -> impl Iterator<Item = (Dimension, u64)> {
+    let (need, all) = (&want.workload.resources, node.capacity());
+    let missing = |of: Dimension| (of, need.get(of).saturating_sub(all.get(of)));
+    Dimension::ALL.into_iter().map(missing).filter(|(_, missing)| *missing > 0)
+}
+
+/// What a node has not enough left of.
+pub(super) fn shortages<'a>(want: &Want<'a>, free: &Resources) -> impl Iterator<Item = Strike<'a>> {
+    let need = &want.workload.resources;
+    let counts = |of: &Dimension| *of != Dimension::Memory || !crate::mutant!(MemoryIgnored);
+    let missing = |of: Dimension| (of, need.get(of).saturating_sub(free.get(of)));
+    let short = Dimension::ALL.into_iter().filter(counts).map(missing).filter(|(_, missing)| *missing > 0);
+    short.map(|(of, missing)| Strike::Free(of, missing))
+}
+
 /// What strikes a node out for what it has left.
 pub(super) fn no_room<'a>(want: &Want<'a>, free: &Resources) -> Option<Strike<'a>> {
-    let need = &want.workload.resources;
-    let shortage = match crate::mutant!(MemoryIgnored) {
-        true => free.shortage(&Resources { memory_bytes: 0, ..need.to_owned() }),
-        false => free.shortage(need),
-    };
-    shortage.map(|(dimension, missing)| Strike::Free(dimension, missing))
+    shortages(want, free).next()
 }
 
 fn refusal<'a>(surveyed: &Surveyed<'a>, refused: &[RefusedBy]) -> Option<Strike<'a>> {
@@ -235,43 +274,54 @@ pub(super) fn not_ready<'a>(node: &NodeState) -> Option<Strike<'a>> {
 
 /// What strikes out a node at this spot for who is there.
 pub(super) fn unwanted<'a>(view: &ClusterView<'a>, want: &Want<'a>, spot: Spot, floors: &Floors) -> Option<Strike<'a>> {
-    unwanted_company(view, want, spot).or_else(|| unwanted_crowd(view, want, spot, floors))
+    company(view, want, spot).chain(crowd(view, want, spot, floors)).next()
+}
+
+/// All that stands against a node at this spot for who is there.
+pub(super) fn all_unwanted<'a>(
+    view: &ClusterView<'a>,
+    want: &Want<'a>,
+    spot: Spot,
+    floors: &Floors,
+) -> Vec<Strike<'a>> {
+    let mut company: Vec<Strike<'a>> = company(view, want, spot).collect();
+    company.dedup();
+    company.into_iter().chain(crowd(view, want, spot, floors)).collect()
 }
 
 /// Hard near and apart, its own and those of the jobs that are there.
-fn unwanted_company<'a>(view: &ClusterView<'a>, want: &Want<'a>, spot: Spot) -> Option<Strike<'a>> {
-    for near in want.place.near.iter().filter(|near| near.hard && !crate::mutant!(NearIgnored)) {
-        let other = view.job(want.realm, &near.job);
-        if view.count(other, near.within, spot) == 0 {
-            let nowhere = view.total(other) == 0;
-            if !(nowhere && other == want.job) {
-                return Some(Strike::NotNear(near, nowhere));
-            }
+fn company<'a>(view: &ClusterView<'a>, want: &Want<'a>, spot: Spot) -> impl Iterator<Item = Strike<'a>> {
+    let (realm, me) = (want.realm, want.job);
+    let near = want.place.near.iter().filter(|near| near.hard && !crate::mutant!(NearIgnored));
+    let near = near.filter_map(move |near| {
+        let other = view.job(realm, &near.job);
+        if view.count(other, near.within, spot) > 0 {
+            return None;
         }
-    }
-    for apart in want.place.apart.iter().filter(|apart| apart.hard && !crate::mutant!(ApartIgnored)) {
-        let other = view.job(want.realm, &apart.job);
-        if view.count(other, apart.within, spot) > 0 {
-            return Some(Strike::NotApart(other, apart.within));
-        }
-    }
-    let repelled = view.repelled_by(want.job).filter(|(by, _)| *by != want.job && !crate::mutant!(RepelledIgnored));
-    repelled
-        .into_iter()
-        .find_map(|(by, level)| (view.count(by, level, spot) > 0).then_some(Strike::NotApart(by, level)))
+        let nowhere = view.total(other) == 0;
+        (!(nowhere && other == me)).then_some(Strike::NotNear(near, nowhere))
+    });
+    let apart = want.place.apart.iter().filter(|apart| apart.hard && !crate::mutant!(ApartIgnored));
+    let apart = apart.map(move |apart| (view.job(realm, &apart.job), apart.within));
+    let repelled = view.repelled_by(me).filter(move |(by, _)| *by != me && !crate::mutant!(RepelledIgnored));
+    let there = apart.chain(repelled).filter(move |(other, level)| view.count(*other, *level, spot) > 0);
+    near.chain(there.map(|(other, level)| Strike::NotApart(other, level)))
 }
 
 /// Hard spreads, and the most per node.
-fn unwanted_crowd<'a>(view: &ClusterView<'a>, want: &Want<'a>, spot: Spot, floors: &Floors) -> Option<Strike<'a>> {
-    for spread in &want.place.spread {
-        let Some(skew_max) = spread.skew_max else { continue };
+fn crowd<'a>(view: &ClusterView<'a>, want: &Want<'a>, spot: Spot, floors: &Floors) -> impl Iterator<Item = Strike<'a>> {
+    let me = want.job;
+    let spread = want.place.spread.iter().filter_map(move |spread| {
+        let skew_max = spread.skew_max?;
         let floor = floors.get(&spread.over).copied().unwrap_or(0);
-        let count = view.count(want.job, spread.over, spot);
-        if (count + 1).saturating_sub(floor) > skew_max.max(1) && !crate::mutant!(SpreadIgnored) {
-            return Some(Strike::Spread(spread.over, count, floor));
-        }
-    }
-    let count = view.count(want.job, Level::Node, spot);
+        let count = view.count(me, spread.over, spot);
+        let broken = (count + 1).saturating_sub(floor) > skew_max.max(1) && !crate::mutant!(SpreadIgnored);
+        broken.then_some(Strike::Spread(spread.over, count, floor))
+    });
     let slack = u32::from(crate::mutant!(PerNodeOffByOne));
-    want.place.per_node_max.filter(|max| count >= *max + slack).map(|_| Strike::PerNode(count))
+    let full = want.place.per_node_max.into_iter().filter_map(move |max| {
+        let count = view.count(me, Level::Node, spot);
+        (count >= max + slack).then_some(Strike::PerNode(count))
+    });
+    spread.chain(full)
 }

@@ -16,10 +16,16 @@ mod described;
 mod evolve;
 mod explain;
 pub mod filter;
+#[cfg(test)]
+mod followed;
 mod index;
+mod loss;
 mod nodes;
 #[cfg(test)]
 mod reference;
+mod remedy;
+mod reserve;
+mod room;
 pub mod score;
 pub mod select;
 #[cfg(test)]
@@ -28,9 +34,12 @@ mod view;
 
 pub use census::{Domain, Spot};
 pub use cluster::Cluster;
-pub use explain::{Verdict, why_not};
+pub use explain::{Against, Verdict, why_not};
 pub use index::scanning;
+pub use loss::{Losses, Lost, Stranded};
 pub use nodes::{NodeState, RefusedBy, Reservation};
+pub use reserve::places;
+pub use room::{Room, room};
 pub use view::ClusterView;
 
 use crate::behavior::{Behavior, Turn};
@@ -171,6 +180,16 @@ impl Scheduler {
     pub fn latest_want(&self, job: JobId) -> Option<Want<'_>> {
         let known = self.jobs.get(&job)?;
         known.want(job, known.workloads.last()?.0)
+    }
+
+    /// What a revision of a job needs; the newest that is known, when that one is not.
+    pub fn want(&self, job: JobId, revision: u32) -> Option<Want<'_>> {
+        self.jobs.get(&job)?.want(job, revision).or_else(|| self.latest_want(job))
+    }
+
+    /// What a job is called in its realm.
+    fn name_of(&self, job: JobId) -> Option<String> {
+        self.jobs.get(&job).map(|known| known.name.clone())
     }
 
     /// Whether a realm has rules for placements.
@@ -357,6 +376,10 @@ impl Behavior for Scheduler {
                 turn.send(Address::from(*policy), policy::Message::Checked { ticket: *ticket, outcome });
             }
             Message::Wake { .. } => self.woken(turn),
+            Message::Reserve { policy, ticket, jobs, placements } => {
+                let outcome = check::check(self, jobs).and_then(|()| reserve::reserve(self, jobs, placements, turn));
+                turn.send(Address::from(*policy), policy::Message::Checked { ticket: *ticket, outcome });
+            }
         }
         Ok(())
     }

@@ -6,7 +6,7 @@
 use super::census::Spot;
 use super::described::Described;
 use messages::id::{InstanceId, JobId, NodeId};
-use messages::manifest::Tag;
+use messages::manifest::{Level, Tag};
 use messages::node::{ClaimView, NodeView, Standing};
 use messages::reason::Reason;
 use messages::resources::Resources;
@@ -24,6 +24,9 @@ pub struct NodeState {
     spot: Spot,
     #[serde(skip)]
     slot: u32,
+    /// It was removed, and nothing is left of it but where it would be.
+    #[serde(skip)]
+    gone: bool,
     standing: Standing,
     version: u64,
     described: Described,
@@ -108,6 +111,11 @@ impl NodeState {
         self.spot
     }
 
+    /// The name of the place where it is at a level; begins with `?` where that is not known.
+    pub fn domain(&self, level: Level) -> String {
+        self.described.domain(level)
+    }
+
     /// Its slot.
     pub(super) const fn slot(&self) -> u32 {
         self.slot
@@ -175,8 +183,21 @@ impl NodeState {
         released
     }
 
+    /// It is removed, with all that is on it. Says what was held on it.
+    pub(super) fn leave(&mut self) -> Vec<Reservation> {
+        self.gone = true;
+        (self.version, self.standing, self.claims) = (0, Standing::default(), Box::default());
+        let held = std::mem::take(&mut self.reservations).into_values().collect();
+        self.sum_up();
+        held
+    }
+
+    /// It is there, whether it was removed or not. Says whether it was.
+    pub(super) const fn come_back(&mut self) -> bool {
+        std::mem::replace(&mut self.gone, false)
+    }
+
     /// What it said last, as it said it.
-    #[cfg(test)]
     pub(super) fn as_view(&self) -> NodeView {
         let (version, standing, claims) = (self.version, self.standing, self.claims.to_vec());
         NodeView { version, spec: self.described.unpacked().into(), standing, claims }
@@ -207,7 +228,7 @@ pub(super) struct Nodes {
 }
 
 impl Nodes {
-    /// How many there are. Slots go from zero to there.
+    /// How many slots there are. They go from zero to there.
     pub(super) const fn len(&self) -> usize {
         self.list.len()
     }
@@ -217,6 +238,11 @@ impl Nodes {
     }
 
     pub(super) fn at(&self, slot: u32) -> Option<(NodeId, &NodeState)> {
+        self.ever_at(slot).filter(|(_, node)| !node.gone)
+    }
+
+    /// The node in a slot, also when it was removed.
+    pub(super) fn ever_at(&self, slot: u32) -> Option<(NodeId, &NodeState)> {
         self.list.get(slot as usize).map(|(id, node)| (*id, &**node))
     }
 
@@ -242,7 +268,7 @@ impl Nodes {
 
 impl PartialEq for Nodes {
     fn eq(&self, other: &Self) -> bool {
-        self.len() == other.len() && self.iter().eq(other.iter())
+        self.iter().eq(other.iter())
     }
 }
 
@@ -259,7 +285,7 @@ impl FromIterator<(NodeId, Box<NodeState>)> for Nodes {
 
 impl Serialize for Nodes {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        let mut map = out.serialize_map(Some(self.len()))?;
+        let mut map = out.serialize_map(Some(self.iter().count()))?;
         self.iter().try_for_each(|(id, node)| map.serialize_entry(&id, node))?;
         map.end()
     }

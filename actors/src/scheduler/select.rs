@@ -56,7 +56,9 @@ pub fn decide<'a>(view: &ClusterView<'a>, survey: &Survey<'a>, ask: &Ask, refuse
         fitting,
         struck_out: tally(&struck),
         policy: said.and_then(|surveyed| surveyed.policy.clone()),
-        unplaceable: chosen.is_none().then(|| explain::unplaceable(want, &ask.label, &struck)),
+        unplaceable: chosen
+            .is_none()
+            .then(|| explain::unplaceable(view, survey, &ask.label, &struck, &floors, refused)),
     }
 }
 

@@ -363,7 +363,7 @@ fn tags_must_be_there_or_must_not() {
     c.place.require = vec![Tag { key: "gpu".into(), value: None, negated: false }];
     let why = refusals(&story.place(&c, 0..1)).remove(0);
     assert_eq!((why.reason, why.struck_out), (Reason::TagMismatch, vec![(Reason::TagMismatch, 2)]));
-    assert_eq!(why.change.as_deref(), Some("tag node n1 with gpu, or drop it from job.c.place.require"));
+    assert_eq!(why.change.as_deref(), Some("tag node n1 with gpu, or drop gpu from job.c.place.require"));
 }
 
 #[test]
@@ -493,6 +493,7 @@ fn why_not_weighs_a_single_node() {
     story.place(&job("a", 500), 0..1);
     let id = JobId::named("shop", "a");
     assert!(matches!(why_not(story.cell.state(), id, n1.id()), Verdict::Fits { here: Some(_), .. }));
-    assert!(matches!(why_not(story.cell.state(), id, n2.id()), Verdict::No { reason: Reason::Cordoned, .. }));
+    let Verdict::No { against } = why_not(story.cell.state(), id, n2.id()) else { panic!("it is closed") };
+    assert_eq!(against.iter().map(|one| one.reason).collect::<Vec<_>>(), [Reason::Cordoned]);
     assert_eq!(why_not(story.cell.state(), id, NodeId::named("n9")), Verdict::Unknown("node"));
 }

@@ -56,6 +56,11 @@ impl<'a> ClusterView<'a> {
         }
     }
 
+    /// What is taken on a node, also where that is more than it has.
+    pub(super) fn taken(&self, node: &NodeState) -> Resources {
+        self.given.get(&node.slot()).map_or(node.used().to_owned(), |given| node.used().plus(given))
+    }
+
     /// The nodes that were given something just now.
     pub(super) fn given(&self) -> impl Iterator<Item = u32> {
         self.given.keys().copied()

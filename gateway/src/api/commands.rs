@@ -2,13 +2,15 @@
 
 use super::failed::{Asked, Failed};
 use super::guard::operator;
+use super::plan::apply_planned;
 use crate::host::{Site, SubmitFault};
+use actors::ports::Position;
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use messages::api::{Applied, Failure};
 use messages::manifest::{Manifest, is_name};
-use messages::policy::Request;
+use messages::policy::{Answer, Request};
 use messages::reason::Reason;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -26,11 +28,14 @@ pub struct Submission {
 }
 
 /// What may stand beside a manifest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApplyQuery {
     /// As in [`Submission`].
     #[serde(default)]
     pub id: Option<Uuid>,
+    /// Only if it comes to what the plan of this name says.
+    #[serde(default)]
+    pub plan: Option<String>,
 }
 
 /// `POST /v1/submit`
@@ -50,6 +55,9 @@ pub(super) async fn apply(
 ) -> Result<Json<Applied>, Failed> {
     let Json(mut manifest) = body.map_err(unreadable)?;
     manifest.build.clear();
+    if let Some(plan) = &query.plan {
+        return apply_planned(&site, query.id, plan, manifest).await;
+    }
     pass_on(&site, query.id, manifest.realm.clone(), Request::Apply { manifest }).await
 }
 
@@ -58,7 +66,12 @@ async fn pass_on(site: &Site, id: Option<Uuid>, realm: String, request: Request)
         return Err(Failed::invalid(format!("{realm:?} is not the name of a realm")));
     }
     let id = id.unwrap_or_else(Uuid::now_v7);
-    match site.submit(id, operator(), realm, request).await {
+    answered(id, site.submit(id, operator(), realm, request).await)
+}
+
+/// What is answered to a command.
+pub(super) fn answered(id: Uuid, outcome: Result<(Answer, Position), SubmitFault>) -> Result<Json<Applied>, Failed> {
+    match outcome {
         Ok((answer, position)) => Ok(Json(Applied::new(position.0, id, answer))),
         Err(SubmitFault::Refused(refusal)) => Err(Failure { trace: Some(id), ..refusal.into() }.into()),
         Err(SubmitFault::Silent) => {

@@ -21,13 +21,20 @@ pub(super) async fn openapi() -> Json<Value> {
     ];
     let job = query("job", "only what belongs to this job", "string");
     let id = query("id", "names the command; sent again under it, it is done once", "string");
+    let plan = query("plan", "the name of a plan; refused if it would not come to that any more", "string");
+    let room = query("job", "JOB or REALM/JOB; losses alone when absent", "string");
     Json(json!({
         "openapi": "3.1.0",
         "info": { "title": "Orrery", "version": env!("CARGO_PKG_VERSION") },
         "components": { "schemas": { "Failure": failure() } },
         "paths": {
             "/v1/submit": { "post": command("Do what the request says, once for its id", &[]) },
-            "/v1/apply": { "post": command("Make the realm what the manifest says", &[&id]) },
+            "/v1/apply": { "post": command("Make the realm what the manifest says", &[&id, &plan]) },
+            "/v1/plan": { "post": command("What manifests would come to: { \"manifests\": [...] }", &[]) },
+            "/v1/capacity": {
+                "get": read("How many more instances fit, and what each loss would come to", &[&room]),
+                "post": command("The same for the jobs of manifests: { \"manifests\": [...] }", &[]),
+            },
             "/v1/status": { "get": read("Jobs, nodes, routes and rollouts", &[&at, &job]) },
             "/v1/policies": { "get": read("The policy and quota of every realm", &[&at]) },
             "/v1/why/{instance}": { "get": read("Why an instance is where and how it is", &[&instance, &at]) },
@@ -79,6 +86,7 @@ fn failure() -> Value {
     json!({
         "type": "object",
         "required": ["reason", "message"],
-        "properties": { "reason": text, "message": text, "nearest": text, "change": text, "faults": { "type": "array" } },
+        "properties": { "reason": text, "message": text, "nearest": text, "change": text, "faults": { "type": "array" },
+            "difference": { "type": "array", "items": text } },
     })
 }

@@ -10,6 +10,7 @@ mod guard;
 mod log;
 mod opinions;
 mod output;
+mod plan;
 mod reads;
 mod search;
 
@@ -17,6 +18,7 @@ pub use agents::Heard;
 pub use commands::{ApplyQuery, Submission};
 pub use guard::OPERATOR;
 pub use opinions::Opinion;
+pub use plan::Manifests;
 
 use crate::host::Site;
 use axum::Router;
@@ -31,6 +33,8 @@ pub fn router(site: Site) -> Router {
     Router::new()
         .route("/v1/submit", post(commands::submit))
         .route("/v1/apply", post(commands::apply))
+        .route("/v1/plan", post(plan::plan))
+        .route("/v1/capacity", get(plan::capacity).post(plan::capacity_of))
         .route("/v1/status", get(reads::status))
         .route("/v1/policies", get(reads::policies))
         .route("/v1/why/{*instance}", get(search::why))

@@ -3,12 +3,16 @@
 use super::client::Client;
 use super::fault::Fault;
 use super::show::{Show, table};
-use messages::api::Applied;
+use messages::api::{Applied, Failure};
 use messages::manifest::{self, Build, Format, MANIFEST_BYTES_MAX, Manifest};
+use messages::reason::Reason;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
+
+/// How often a plan is held against what there is, when something comes in between each time.
+const PLANNED_TRIES_MAX: u32 = 5;
 
 /// Applies manifests, one after the other; the first that is wrong or refused ends it.
 pub(super) async fn apply(
@@ -26,6 +30,38 @@ pub(super) async fn apply(
         show.answer(&client.apply(manifest).await?, changes);
     }
     Ok(())
+}
+
+/// Applies a manifest if it comes to what a plan says.
+pub(super) async fn planned(
+    client: &Client,
+    show: Show,
+    files: &[std::path::PathBuf],
+    no_build: bool,
+    plan: &str,
+) -> Result<(), Fault> {
+    let [file] = files else {
+        return Err(Fault::Misuse("a plan that is applied is of one manifest; apply the others one by one".into()));
+    };
+    let manifest = read_manifest(file)?;
+    if !no_build {
+        build(&manifest, file, show.json)?;
+    }
+    let mut tries = 1;
+    loop {
+        match client.apply_planned(&manifest, plan).await {
+            // Something came in between that may not matter: the plan is compared anew.
+            Err(Fault::Refused(failure)) if may_not_matter(&failure) && tries < PLANNED_TRIES_MAX => tries += 1,
+            applied => {
+                show.answer(&applied?, changes);
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn may_not_matter(failure: &Failure) -> bool {
+    failure.reason == Reason::Stale && failure.difference.is_empty()
 }
 
 /// What a command changed, as a table.

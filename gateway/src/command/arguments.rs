@@ -65,6 +65,29 @@ pub(super) enum Command {
         /// Leave out the manifests' build steps
         #[arg(long)]
         no_build: bool,
+        /// Only if it comes to what this plan says; `orrery plan` names it. For one manifest
+        #[arg(long, value_name = "ID")]
+        plan: Option<String>,
+    },
+    /// Show what manifests would come to, without doing it
+    #[command(after_help = "Example:\n  orrery plan examples/abc.toml")]
+    Plan {
+        /// Manifests, as they would be applied one after the other
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Show what was weighed for each instance
+        #[arg(short, long)]
+        verbose: bool,
+    },
+    /// Show how many more instances fit, and what would become of things if a node, rack or site was lost
+    #[command(after_help = "Examples:\n  orrery capacity a\n  orrery capacity examples/abc.toml")]
+    Capacity {
+        /// A job, or a manifest; without one, losses alone
+        #[arg(value_name = "JOB|FILE")]
+        what: Option<String>,
+        /// Show where everything would go
+        #[arg(short, long)]
+        verbose: bool,
     },
     /// Show jobs, nodes, routes and rollouts
     #[command(after_help = "Examples:\n  orrery status\n  orrery status a --at 2026-01-31T09:30:00Z")]
@@ -73,6 +96,13 @@ pub(super) enum Command {
         job: Option<String>,
         #[command(flatten)]
         at: At,
+    },
+    /// Watch the cluster: how full each node is, what is used of everything, and what waits and why
+    #[command(after_help = "Examples:\n  orrery top\n  orrery top --once")]
+    Top {
+        /// Print one picture and end
+        #[arg(long)]
+        once: bool,
     },
     /// Show what an instance wrote
     #[command(after_help = "Example:\n  orrery logs a/0 --follow --last 20")]

@@ -1,7 +1,7 @@
 //! The client of the API.
 
 use super::fault::Fault;
-use crate::api::Submission;
+use crate::api::{Manifests, Submission};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -93,6 +93,19 @@ impl Client {
     /// Sends a manifest.
     pub async fn apply(&self, manifest: &Manifest) -> Result<Applied, Fault> {
         self.command(format!("/v1/apply?id={}", Uuid::now_v7()), json(manifest)?).await
+    }
+
+    /// Sends a manifest that is to come to what a plan says.
+    pub async fn apply_planned(&self, manifest: &Manifest, plan: &str) -> Result<Applied, Fault> {
+        let query = [("id", Some(Uuid::now_v7().to_string())), ("plan", Some(plan.to_owned()))];
+        self.command(target(&["v1", "apply"], &query), json(manifest)?).await
+    }
+
+    /// Asks what would come of manifests.
+    pub async fn ask<T: DeserializeOwned>(&self, path: &[&str], manifests: Vec<Manifest>) -> Result<T, Fault> {
+        let response = self.send(Method::POST, &target(path, &[]), json(&Manifests { manifests })?).await;
+        let response = response.map_err(|error| self.away(&error))?;
+        if response.status().is_success() { whole(response).await } else { Err(refused(response).await) }
     }
 
     /// The realm that was named, or the only one there is.

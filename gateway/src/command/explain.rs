@@ -8,7 +8,7 @@ use messages::reason::Reason;
 use messages::scheduler::{Candidate, Decision};
 
 /// A label with the realm that was named, if one was.
-fn in_realm(client: &Client, named: &str, parts: usize) -> String {
+pub(super) fn in_realm(client: &Client, named: &str, parts: usize) -> String {
     match client.realm_named() {
         Some(realm) if named.split('/').count() == parts => format!("{realm}/{named}"),
         _ => named.to_owned(),
@@ -62,7 +62,8 @@ fn decision_text(decision: &Decision) -> String {
     text
 }
 
-fn candidates(candidates: &[Candidate]) -> String {
+/// What was weighed, as a table.
+pub(super) fn candidates(candidates: &[Candidate]) -> String {
     let row = |candidate: &Candidate| {
         let terms = candidate.terms.iter().map(|term| format!("{} {}x{}", term.name, term.value, term.weight));
         vec![candidate.name.clone(), candidate.score.to_string(), terms.collect::<Vec<_>>().join(", ")]

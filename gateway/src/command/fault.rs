@@ -51,6 +51,7 @@ impl Fault {
                     |what: &str, hint: &Option<String>| hint.iter().for_each(|hint| eprintln!("  {what}: {hint}"));
                 hint("nearest", &failure.nearest);
                 hint("change", &failure.change);
+                failure.difference.iter().for_each(|line| eprintln!("  {line}"));
                 hint("why", &failure.trace.map(|trace| format!("orrery trace {trace}")));
             }
             Self::Misuse(message) | Self::Unreachable(message) => eprintln!("orrery: {message}"),

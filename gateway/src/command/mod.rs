@@ -5,6 +5,7 @@
 pub mod agent;
 mod apply;
 mod arguments;
+mod capacity;
 mod changes;
 mod client;
 mod doctor;
@@ -13,10 +14,13 @@ mod fault;
 mod live;
 mod machine;
 mod output;
+mod plan;
 mod replay;
+mod screen;
 mod show;
 mod sim;
 mod status;
+mod top;
 mod up;
 
 use arguments::{Arguments, Command};
@@ -67,8 +71,14 @@ async fn dispatch(command: Command, asking: &arguments::Asking, show: Show) -> R
         Command::Agent { join, data, node } => {
             agent::agent(&join, show, &data, &node).await?;
         }
-        Command::Apply { files, no_build } => apply::apply(&client, show, &files, no_build).await?,
+        Command::Apply { files, no_build, plan: None } => apply::apply(&client, show, &files, no_build).await?,
+        Command::Apply { files, no_build, plan: Some(plan) } => {
+            apply::planned(&client, show, &files, no_build, &plan).await?;
+        }
+        Command::Plan { files, verbose } => return plan::plan(&client, show, &files, verbose).await,
+        Command::Capacity { what, verbose } => capacity::capacity(&client, show, what.as_deref(), verbose).await?,
         Command::Status { job, at } => status::status(&client, show, job, at.at).await?,
+        Command::Top { once } => top::top(&client, show, once).await?,
         Command::Logs { instance, follow, last, stream } => {
             output::logs(&client, &instance, follow, last, stream).await?;
         }

@@ -157,6 +157,21 @@ impl Site {
         realm: String,
         request: Request,
     ) -> Result<(Answer, Position), SubmitFault> {
+        let message = policy::Message::Submit { realm: realm.clone(), request };
+        self.submit_message(id, principal, realm, message).await
+    }
+
+    /// Says something to a realm's policy that it answers, as [`Site::submit`] does.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn submit_message(
+        &self,
+        id: Uuid,
+        principal: Principal,
+        realm: String,
+        message: policy::Message,
+    ) -> Result<(Answer, Position), SubmitFault> {
         let client = ClientId(Uuid::new_v4());
         let (sender, receiver) = oneshot::channel();
         locked(&self.inner.clients).insert(client, sender);
@@ -167,7 +182,7 @@ impl Site {
             correlation: CorrelationId(id),
             principal,
             at: clock::now(),
-            body: policy::Message::Submit { realm, request }.into(),
+            body: message.into(),
         };
         let asking = async {
             // The answer may have gone to a client that is no more, or nowhere: who is owed asks again.

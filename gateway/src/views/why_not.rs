@@ -2,7 +2,7 @@
 
 use super::{names, not_found};
 use actors::fold::Fold;
-use actors::scheduler::{Verdict, why_not as ask};
+use actors::scheduler::{Against, Verdict, why_not as ask};
 use messages::api::{Failure, RuledOut, WhyNot};
 use messages::id::NodeId;
 
@@ -30,9 +30,12 @@ pub fn why_not(fold: &Fold, job: &str, node: &str) -> Result<WhyNot, Failure> {
         };
         match verdict {
             Verdict::Unknown(what) => unknown = what,
-            Verdict::No { reason, nearest, change } => {
-                let summary = format!("{name} cannot go to {node}: {nearest}");
-                let against = vec![RuledOut { reason, message: nearest, change: Some(change) }];
+            Verdict::No { against } => {
+                let misses: Vec<&str> = against.iter().map(|one| one.nearest.as_str()).collect();
+                let summary = format!("{name} cannot go to {node}: {}", misses.join("; and "));
+                let ruled_out =
+                    |one: Against| RuledOut { reason: one.reason, message: one.nearest, change: Some(one.change) };
+                let against = against.into_iter().map(ruled_out).collect();
                 return answer(false, summary, against, Vec::new());
             }
             Verdict::Fits { here, best } if best.node == node_id => {

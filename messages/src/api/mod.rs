@@ -4,10 +4,15 @@
 //! [`crate::reason::Reason`], and `position` is where in the journal the answer stands.
 
 mod log;
+mod plan;
 mod status;
 mod why;
 
 pub use log::{CauseEntry, LogEntry, Mismatch, Sent, Trace, Verified};
+pub use plan::{
+    Capacity, Fragility, JobRoom, Left, LossOf, NodeLeft, Plan, PlannedCommand, PlannedMove, PlannedPlacement,
+    PlannedRollout, PlannedStop, PlannedWait,
+};
 pub use status::{
     InstanceState, InstanceStatus, JobState, JobStatus, NodeStatus, RolloutState, RolloutStatus, RouteStatus, Status,
 };
@@ -64,6 +69,9 @@ pub struct Failure {
     /// Every fault of the manifest, where that is what is wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<Fault>,
+    /// What would come of it now, and would not have when it was planned, and the other way round, a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub difference: Vec<String>,
     /// The chain of causes that ends in this refusal, where it is in the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<Uuid>,
@@ -72,7 +80,7 @@ pub struct Failure {
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         let Refusal { reason, message, nearest, change } = refusal;
-        Self { reason, message, nearest, change, faults: Vec::new(), trace: None }
+        Self { reason, message, nearest, change, faults: Vec::new(), difference: Vec::new(), trace: None }
     }
 }
 
@@ -84,7 +92,7 @@ impl From<Vec<Fault>> for Failure {
             more => format!("{first} (and {} more)", more - 1),
         };
         let change = faults.first().and_then(|fault| fault.suggestion.clone());
-        Self { reason: Reason::Invalid, message, nearest: None, change, faults, trace: None }
+        Self { reason: Reason::Invalid, message, nearest: None, change, faults, difference: Vec::new(), trace: None }
     }
 }
 

@@ -5,7 +5,8 @@
 //! by its id, and its moments count from the beginning; those of every other count from when it was allowed to start.
 
 use actors::fold::Fold;
-use messages::agent::{Ended, Goal, Observation};
+use actors::planner::hands::Life;
+use messages::agent::{Goal, Observation};
 use messages::entry::{Entry, Record};
 use messages::id::{InstanceId, JobId};
 use messages::node::{ClaimSpec, Event, Message};
@@ -15,17 +16,6 @@ use std::collections::BTreeMap;
 /// When an instance of which nothing is recorded runs, and when it is healthy, in microseconds after its start.
 const RUNS_AFTER_US: u64 = 60_000;
 const HEALTHY_AFTER_US: u64 = 250_000;
-/// How long an instance takes to stop of which nothing is recorded, in microseconds.
-const STOPS_AFTER_US: u64 = 50_000;
-
-/// What a workload comes to, and when, in microseconds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Life {
-    /// What is seen of it, in the order of time.
-    pub moments: Vec<(u64, Observation)>,
-    /// How long it takes to stop when it is asked to.
-    pub stops_after: Option<u64>,
-}
 
 /// Which life: the job, the label `job/slot`, the revision and the ordinal.
 type Key = (JobId, u32, String, u32);
@@ -176,16 +166,4 @@ fn complete(mut life: Life) -> Life {
         ];
     }
     life
-}
-
-impl Life {
-    /// How long it takes to stop when it is asked to, within its grace.
-    pub fn stopping(&self, grace_us: u64) -> u64 {
-        self.stops_after.unwrap_or(STOPS_AFTER_US).min(grace_us.max(1))
-    }
-}
-
-/// How something ended that was asked to.
-pub fn stopped() -> Ended {
-    Ended { code: Some(0), ..Ended::new(messages::reason::Reason::Stopped, "it stopped as it was asked to") }
 }

@@ -11,7 +11,6 @@ pub mod change;
 pub mod cost;
 pub mod day;
 pub mod difference;
-pub mod hands;
 pub mod health;
 pub mod heat;
 pub mod lives;

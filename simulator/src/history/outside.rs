@@ -80,7 +80,12 @@ impl Outside {
     }
 
     fn policy(&mut self, record: &Record<policy::Message, policy::Event>) {
-        let policy::Message::Submit { realm, request } = &record.input else { return };
+        // Where a command's instances were planned to go no longer says anything in a world that is another.
+        let (policy::Message::Submit { realm, request } | policy::Message::SubmitPlanned { realm, request, .. }) =
+            &record.input
+        else {
+            return;
+        };
         let (MessageId::Outside(id), Address::Client(client)) = (record.head.cause, record.head.from) else { return };
         let principal = record.head.principal.clone();
         let command = Command { id, client, principal, realm: realm.clone(), request: request.clone() };

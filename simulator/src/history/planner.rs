@@ -1,20 +1,21 @@
 //! A planned world: the actors of a recorded log as they were at a moment, and what happens to them from then on.
 //!
 //! The actors are the very same; what is around them is the simplest that they can live in. Messages arrive after a
-//! fixed time, everything is durable at once, and machines do as they are told ([`super::hands`]). Beats are not sent one
+//! fixed time, everything is durable at once, and machines do as they are told ([`actors::planner::hands`]). Beats are not sent one
 //! by one: a machine that can be heard is heard, and one that cannot is declared silent when its time is up. So a planned
 //! world costs as much as what is decided in it, and can be cloned and run on.
 
 mod deeds;
 
 use super::book::Book;
-use super::hands::{Machine, Wish};
 use super::lives::Lives;
 use super::outside::Happening;
 use crate::world::queue::Queue;
 use crate::world::random::{Domain, Random, key_of_uuid};
-use actors::cast::{AnyCell, AnyOutcome};
+use actors::cast::AnyCell;
 use actors::fold::Fold;
+use actors::planner::hands::{Machine, Wish};
+use actors::turns::{Turned, Turns};
 use messages::agent::{Assignment, Goal, Observation};
 use messages::entry::Entry;
 use messages::envelope::{Address, Body, Envelope, MessageId, Principal};
@@ -28,8 +29,6 @@ use uuid::Uuid;
 
 /// More happenings than this are a storm, and end the run.
 pub const EVENTS_MAX: u64 = 200_000_000;
-/// A deadline that a turn did not move is tried again after this long, as in every host.
-const STUCK_RETRY: Span = Span::seconds(1);
 
 /// Something done to the world.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,8 +78,7 @@ pub struct Planner {
     queue: Queue<Event>,
     origin: Timestamp,
     hop: u64,
-    cells: BTreeMap<ActorId, AnyCell>,
-    due: BTreeMap<ActorId, Timestamp>,
+    turns: Turns,
     machines: BTreeMap<NodeId, Machine>,
     /// Machines of which nothing recorded counts any more, and what they have instead; nothing when they are gone.
     changed: BTreeMap<NodeId, Option<Resources>>,
@@ -122,8 +120,7 @@ impl Planner {
             queue: Queue::default(),
             origin: *at,
             hop: *hop,
-            cells: fold.cells().map(|cell| (cell.id(), cell.clone())).collect(),
-            due: BTreeMap::new(),
+            turns: Turns::new(fold),
             machines: BTreeMap::new(),
             changed: BTreeMap::new(),
             lives: Arc::clone(lives),
@@ -141,9 +138,8 @@ impl Planner {
         for envelope in flying {
             planner.queue.after(*hop, Event::Arrives(Box::new(envelope.clone())));
         }
-        let actors: Vec<ActorId> = planner.cells.keys().copied().collect();
-        for actor in actors {
-            planner.touch(actor);
+        for (actor, due) in planner.turns.begin() {
+            planner.queue.at(due.since(planner.origin).0, Event::Wakes(actor, due));
         }
         planner
     }
@@ -184,9 +180,7 @@ impl Planner {
 
     /// Begins to write down anew what happens from now on.
     pub fn rebook(&mut self) {
-        let mut fold = Fold::default();
-        self.cells.values().for_each(|cell| fold.insert(cell.clone()));
-        self.book = Book::new(&fold, self.now());
+        self.book = Book::new(self.turns.fold(), self.now());
     }
 
     /// Keeps every entry from now on, for [`Planner::take_recorded`].
@@ -211,7 +205,7 @@ impl Planner {
 
     /// An actor's cell.
     pub fn cell(&self, id: impl Into<ActorId>) -> Option<&AnyCell> {
-        self.cells.get(&id.into())
+        self.turns.fold().cell(id)
     }
 
     /// Runs on up to a moment. False when so much happened that it was given up.
@@ -243,10 +237,8 @@ impl Planner {
         match event {
             Event::Arrives(envelope) => self.arrive(*envelope),
             Event::Wakes(actor, due) => {
-                if self.due.get(&actor) == Some(&due) {
-                    self.due.remove(&actor);
-                    self.wake(actor);
-                }
+                let turned = self.turns.wake(actor, due, self.now());
+                turned.into_iter().for_each(|turned| self.conclude(actor, turned));
             }
             Event::Done(deed) => self.do_deed(*deed),
             Event::Lives(node, boot, instance, index) => {
@@ -274,11 +266,8 @@ impl Planner {
     fn arrive(&mut self, envelope: Envelope) {
         match envelope.to {
             Address::Actor(actor) => {
-                let now = self.now();
-                let cell = self.cells.entry(actor).or_insert_with(|| AnyCell::new(actor));
-                let outcome = cell.handle(&envelope, now);
-                self.conclude(actor, outcome);
-                self.touch(actor);
+                let turned = self.turns.handle(actor, &envelope, self.now());
+                self.conclude(actor, turned);
             }
             Address::Agent(node) => {
                 let Body::Agent(order) = envelope.body else { return };
@@ -290,60 +279,21 @@ impl Planner {
         }
     }
 
-    fn wake(&mut self, actor: ActorId) {
-        let now = self.now();
-        let Some(cell) = self.cells.get_mut(&actor) else { return };
-        let outcome = cell.wake(now);
-        let stuck = cell.deadline().is_some_and(|next| next <= now);
-        if let Some(outcome) = outcome {
-            self.conclude(actor, outcome);
-        }
-        if stuck {
-            let due = now.after(STUCK_RETRY);
-            self.due.insert(actor, due);
-            self.queue.after(STUCK_RETRY.0, Event::Wakes(actor, due));
-        } else {
-            self.touch(actor);
-        }
-    }
-
-    fn conclude(&mut self, actor: ActorId, outcome: AnyOutcome) {
-        match outcome {
-            AnyOutcome::Entry(entry) => {
-                if let Some(cell) = self.cells.get(&actor) {
-                    self.book.see(&entry, cell);
-                }
-                for envelope in entry.head().envelopes() {
-                    self.queue.after(self.hop, Event::Arrives(Box::new(envelope)));
-                }
-                if let Some(recorded) = &mut self.recorded {
-                    recorded.push(entry);
-                }
+    fn conclude(&mut self, actor: ActorId, turned: Turned) {
+        let Turned { entry, said, wake } = turned;
+        if let Some(entry) = entry {
+            if let Some(cell) = self.turns.fold().cell(actor) {
+                self.book.see(&entry, cell);
             }
-            AnyOutcome::Answer(answers) => {
-                for envelope in answers {
-                    self.queue.after(self.hop, Event::Arrives(Box::new(envelope)));
-                }
-            }
-            AnyOutcome::Misaddressed => {}
-        }
-    }
-
-    /// After a turn: an actor's deadline is known.
-    fn touch(&mut self, actor: ActorId) {
-        let Some(cell) = self.cells.get(&actor) else { return };
-        match cell.deadline() {
-            Some(due) if self.due.get(&actor) != Some(&due) => {
-                self.due.insert(actor, due);
-                self.queue.at(due.since(self.origin).0, Event::Wakes(actor, due));
-            }
-            Some(_) => {}
-            None => {
-                self.due.remove(&actor);
+            if let Some(recorded) = &mut self.recorded {
+                recorded.push(entry);
             }
         }
-        if cell.sequence() == 0 {
-            self.cells.remove(&actor);
+        for envelope in said {
+            self.queue.after(self.hop, Event::Arrives(Box::new(envelope)));
+        }
+        if let Some(due) = wake {
+            self.queue.at(due.since(self.origin).0, Event::Wakes(actor, due));
         }
     }
 

@@ -41,6 +41,19 @@ fn tidy_actors_do_not_name_each_other() {
 }
 
 #[test]
+fn tidy_the_planner_cannot_publish() {
+    let sources = sources();
+    let ways = ["crate::ports", "crate::journal", "crate::shard", "Bus", "Log", "Journal", "Disk"];
+    let mut findings = Vec::new();
+    for source in under(&sources, "actors/src/planner/").chain(under(&sources, "actors/src/turns.rs")) {
+        let named = ways.iter().filter(|way| has_word(source.shipped_code(), way));
+        findings.extend(named.map(|way| format!("{} names {way}", source.path)));
+    }
+    assert!(under(&sources, "actors/src/planner/").count() > 4, "the planner was found");
+    check(&findings, "what a fork comes to is told, and never sent: it holds nothing to send it with");
+}
+
+#[test]
 fn tidy_actix_stays_in_the_thin_shell() {
     let sources = sources();
     let named: Vec<String> = sources

@@ -7,6 +7,7 @@ use crate::scheduler::Scheduler;
 use crate::scheduler::filter::{self, Judge, Want};
 use crate::scheduler::nodes::NodeState;
 use crate::scheduler::score::{self, OWN_MAX};
+use messages::id::NodeId;
 use messages::manifest::{Place, Workload};
 use messages::node::Standing;
 use messages::reason::Reason;
@@ -17,7 +18,7 @@ use messages::shared::Shared;
 pub(super) const FITS: u16 = 1 << 15;
 const _: () = assert!(OWN_MAX < FITS as i64, "a score of a node's own terms is part of a verdict");
 /// The verdict on nobody.
-const NOTHING: u16 = 0;
+pub(super) const NOTHING: u16 = 0;
 
 /// What requests of a class have in common, besides the levels at which they look at others.
 #[derive(Clone, Debug)]
@@ -167,7 +168,8 @@ impl Class {
         let grouped = |tallies: &Tallies| {
             tallies.fitting > 0 || tallies.struck.iter().any(|tally| tally.count > 0 && !self.is_fixed(tally.verdict))
         };
-        self.tallies.iter().any(grouped) || self.new.iter().any(|verdict| !self.is_fixed(*verdict))
+        let loose = |verdict: &u16| *verdict != NOTHING && !self.is_fixed(*verdict);
+        self.tallies.iter().any(grouped) || self.new.iter().any(loose)
     }
 
     /// Takes in what changed since it was used last.
@@ -177,28 +179,25 @@ impl Class {
         match changes.since(self.seen).filter(|_| self.epoch == order.epoch) {
             None => self.judge_all(state, want, order),
             Some(changed) => {
-                for slot in changed {
-                    let Some((_, node)) =
-                        cluster.at(slot).filter(|_| (slot as usize) < order.placed() + self.new.len())
-                    else {
-                        continue;
-                    };
+                let known = order.placed() + self.new.len();
+                for slot in changed.filter(|slot| (*slot as usize) < known) {
                     let was = self.verdict(order, grouping, slot);
-                    if !self.is_fixed(was) {
-                        let verdict = self.judge(&want, node);
-                        self.put(order, grouping, slot, verdict);
-                    }
+                    let verdict = match cluster.at(slot) {
+                        None => NOTHING,
+                        Some((id, node)) if was == NOTHING => self.judge_new(&Judge::new(state, want), id, node),
+                        Some(_) if self.is_fixed(was) => continue,
+                        Some((_, node)) => self.judge(&want, node),
+                    };
+                    self.put(order, grouping, slot, verdict);
                 }
             }
         }
         let known = order.placed() + self.new.len();
         if known < cluster.len() {
             let judge = Judge::new(state, want);
-            for (id, node) in (known..cluster.len()).filter_map(|slot| cluster.at(slot as u32)) {
-                let verdict = match judge.survey(id, node).strike {
-                    Some(strike) => self.struck(&strike, true, false),
-                    None => self.judge(&want, node),
-                };
+            for slot in known..cluster.len() {
+                let node = cluster.at(slot as u32);
+                let verdict = node.map_or(NOTHING, |(id, node)| self.judge_new(&judge, id, node));
                 self.new.push(verdict);
             }
         }
@@ -217,11 +216,16 @@ impl Class {
         let judge = Judge::new(state, want);
         for slot in grouping.slots.iter().copied().filter(|slot| *slot != NOBODY) {
             let Some((id, node)) = cluster.at(slot) else { continue };
-            let verdict = match judge.survey(id, node).strike {
-                Some(strike) => self.struck(&strike, true, false),
-                None => self.judge(&want, node),
-            };
+            let verdict = self.judge_new(&judge, id, node);
             self.put(order, grouping, slot, verdict);
+        }
+    }
+
+    /// The verdict on a node of which nothing is known.
+    fn judge_new(&mut self, judge: &Judge<'_>, id: NodeId, node: &NodeState) -> u16 {
+        match judge.survey(id, node).strike {
+            Some(strike) => self.struck(&strike, true, false),
+            None => self.judge(&judge.want, node),
         }
     }
 

@@ -2,7 +2,7 @@
 //! are like no others, each looked at on its own.
 
 use super::Company;
-use super::class::{Class, FITS};
+use super::class::{Class, FITS, NOTHING};
 use super::order::{BLOCK, Grouping, Order};
 use crate::scheduler::census::{Domain, Spot};
 use crate::scheduler::filter::{self, Floors, Judge, Strike, Surveyed, Want};
@@ -189,7 +189,8 @@ impl<'a> Look<'a, '_> {
         let fate = self.fate(place.spot);
         if let Fate::Struck(tier, reason) = fate {
             let mut positions = place.begin..place.end;
-            let first = positions.find(|at| !is_special(*at) && !class.is_fixed(class.verdicts[*at]));
+            let loose = |verdict: u16| verdict != NOTHING && !class.is_fixed(verdict);
+            let first = positions.find(|at| !is_special(*at) && loose(class.verdicts[*at]));
             let slot = first.and_then(|at| self.grouping.slots.get(at).copied());
             self.strike(found, (tier, reason), left + fitting, slot);
             return;

@@ -99,14 +99,14 @@ impl Order {
 }
 
 fn name(cluster: &Cluster, slot: u32) -> Option<(&str, NodeId)> {
-    cluster.at(slot).map(|(id, node)| (node.name(), id))
+    cluster.ever_at(slot).map(|(id, node)| (node.name(), id))
 }
 
 impl Grouping {
     fn new(cluster: &Cluster, named: &[u32], levels: Levels) -> Self {
         let domain = |spot: Spot, level: Level| if levels.has(level) { spot.at(level) } else { Domain::default() };
         let place = |slot: u32| {
-            let spot = cluster.at(slot).map(|(_, node)| node.spot()).unwrap_or_default();
+            let spot = cluster.ever_at(slot).map(|(_, node)| node.spot()).unwrap_or_default();
             [Level::Rack, Level::Site, Level::Region].map(|level| domain(spot, level))
         };
         let mut all: Vec<([Domain; 3], u32)> = named.iter().map(|slot| (place(*slot), *slot)).collect();
@@ -121,7 +121,7 @@ impl Grouping {
             let (end, first) = (grouping.slots.len(), nodes[0].1);
             grouping.slots.resize(end.next_multiple_of(BLOCK), NOBODY);
             grouping.of_block.resize(grouping.slots.len() / BLOCK, grouping.groups.len() as u32);
-            let spot = cluster.at(first).map(|(_, node)| node.spot()).unwrap_or_default();
+            let spot = cluster.ever_at(first).map(|(_, node)| node.spot()).unwrap_or_default();
             grouping.groups.push(Group { begin, end, spot: spot.of_stranger() });
         }
         grouping

@@ -1,7 +1,7 @@
 //! The index beside the full scan, decision by decision, in random clusters that change in every way they can.
 
 use crate::scheduler::tests::{Machine, Story, instance, job, place};
-use crate::scheduler::{ClusterView, RefusedBy, check, filter, index, select};
+use crate::scheduler::{ClusterView, RefusedBy, Scheduler, check, filter, index, select};
 use messages::id::{InstanceId, JobId, NodeId, PolicyId};
 use messages::manifest::{Affinity, JobSpec, Level, Place, Spread, Tag};
 use messages::node::{ClaimView, Standing};
@@ -196,38 +196,41 @@ impl Changing {
         }
     }
 
-    /// A few decisions in a row, with nodes to avoid and nodes that refused: each as the full scan has it.
     fn agree(&mut self) {
-        let state = self.story.cell.state();
-        let ids: Vec<NodeId> = self.machines.iter().map(Machine::id).collect();
-        for spec in &self.jobs {
-            let job = JobId::named(&spec.realm, &spec.name);
-            let workload = spec.workload.clone().into();
-            let (realm, name, exclusive) = (&*spec.realm, &*spec.name, spec.exclusive);
-            let want = filter::Want { job, realm, name, exclusive, workload: &workload, place: &spec.place };
-            let mut view = ClusterView::new(state);
-            let (indexed, scanned) = (filter::Survey::new(&view, want), filter::Survey::of_nodes(&view, want));
-            for slot in 0..1 + self.dice.below(4) {
-                let avoid = if self.dice.one_in(3) { vec![self.dice.of(&ids), self.dice.of(&ids)] } else { Vec::new() };
-                let refused: Vec<RefusedBy> = match self.dice.one_in(3) {
-                    true => vec![RefusedBy { node: self.dice.of(&ids), version: u64::MAX, because: Reason::NoPorts }],
-                    false => Vec::new(),
-                };
-                let (instance, label) = (InstanceId::of(job, 9_000, slot), format!("{name}/{slot}"));
-                let ask = Ask { instance, label, revision: 1, avoid };
-                let all = select::decide(&view, &scanned, &ask, &refused);
-                assert_eq!(select::decide(&view, &indexed, &ask, &refused), all);
-                let other = self.dice.of(&ids);
-                let given = all.chosen.filter(|_| !self.dice.one_in(8)).unwrap_or(other);
-                let node = state.cluster().node(given).expect("it is there");
-                let whose = if self.dice.one_in(4) { JobId::named("shop", "b") } else { job };
-                view.place(whose, &spec.workload.resources, node);
-            }
-        }
-        let jobs: Vec<JobSpec> = self.jobs.iter().map(|job| JobSpec { instances: 3, ..job.clone() }).collect();
-        let some = &jobs[..1 + self.dice.index(jobs.len())];
-        assert_eq!(check::check(state, some), index::scanning(|| check::check(state, some)));
+        agree(self.story.cell.state(), &self.jobs, &mut self.dice);
     }
+}
+
+/// A few decisions in a row, with nodes to avoid and nodes that refused: each as the full scan has it.
+fn agree(state: &Scheduler, jobs: &[JobSpec], dice: &mut Dice) {
+    let ids: Vec<NodeId> = state.cluster().nodes().map(|(id, _)| id).collect();
+    for spec in jobs {
+        let job = JobId::named(&spec.realm, &spec.name);
+        let workload = spec.workload.clone().into();
+        let (realm, name, exclusive) = (&*spec.realm, &*spec.name, spec.exclusive);
+        let want = filter::Want { job, realm, name, exclusive, workload: &workload, place: &spec.place };
+        let mut view = ClusterView::new(state);
+        let (indexed, scanned) = (filter::Survey::new(&view, want), filter::Survey::of_nodes(&view, want));
+        for slot in 0..1 + dice.below(4) {
+            let avoid = if dice.one_in(3) { vec![dice.of(&ids), dice.of(&ids)] } else { Vec::new() };
+            let refused: Vec<RefusedBy> = match dice.one_in(3) {
+                true => vec![RefusedBy { node: dice.of(&ids), version: u64::MAX, because: Reason::NoPorts }],
+                false => Vec::new(),
+            };
+            let (instance, label) = (InstanceId::of(job, 9_000, slot), format!("{name}/{slot}"));
+            let ask = Ask { instance, label, revision: 1, avoid };
+            let all = select::decide(&view, &scanned, &ask, &refused);
+            assert_eq!(select::decide(&view, &indexed, &ask, &refused), all);
+            let other = dice.of(&ids);
+            let given = all.chosen.filter(|_| !dice.one_in(8)).unwrap_or(other);
+            let node = state.cluster().node(given).expect("it is there");
+            let whose = if dice.one_in(4) { JobId::named("shop", "b") } else { job };
+            view.place(whose, &spec.workload.resources, node);
+        }
+    }
+    let jobs: Vec<JobSpec> = jobs.iter().map(|job| JobSpec { instances: 3, ..job.clone() }).collect();
+    let some = &jobs[..1 + dice.index(jobs.len())];
+    assert_eq!(check::check(state, some), index::scanning(|| check::check(state, some)));
 }
 
 proptest! {
@@ -258,6 +261,31 @@ fn more_classes_than_are_kept_come_and_go() {
     }
     let kept = world.story.cell.state().memo.open().classes.len();
     assert!(kept <= super::CLASSES_MAX, "{kept} classes are kept");
+}
+
+#[test]
+fn nodes_may_be_removed_and_come_back() {
+    for seed in 0..20 {
+        let mut world = Changing::new(seed);
+        (0..30).for_each(|_| world.step());
+        let (known, jobs, dice) = (world.story.cell.state(), &world.jobs, &mut world.dice);
+        let mut state = known.clone();
+        agree(&state, jobs, dice);
+        for _ in 0..10 {
+            let ids = state.cluster().nodes().map(|(id, _)| id).skip(1).filter(|_| dice.one_in(3));
+            let ids: Vec<NodeId> = ids.collect();
+            let removed = ids.into_iter().filter_map(|id| Some((id, state.cluster.remove(id)?)));
+            let removed: Vec<_> = removed.collect();
+            agree(&state, jobs, dice);
+            for (id, (view, held)) in removed {
+                state.cluster.set_view(id, view);
+                held.into_iter().for_each(|reservation| state.cluster.reserve(id, reservation));
+            }
+            assert_eq!(&state, known);
+            assert!(state.cluster().counted_as(known.cluster()));
+            agree(&state, jobs, dice);
+        }
+    }
 }
 
 #[test]

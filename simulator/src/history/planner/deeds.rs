@@ -1,10 +1,10 @@
 //! What is done to a planned world: what was recorded, and what a change or a blast adds to it.
 
 use super::{Deed, Event, Planner};
-use crate::history::hands::{Machine, Process, Wish};
 use crate::history::outside::{Command, Happening};
 use crate::world::random::{Domain, key_of_uuid};
 use actors::cast::AnyCell;
+use actors::planner::hands::{Machine, Process, Wish};
 use messages::agent::Observation;
 use messages::envelope::{Address, Body, Envelope, MessageId, Principal};
 use messages::id::{ActorId, CorrelationId, JobId, NodeId, PolicyId};
@@ -95,7 +95,7 @@ impl Planner {
 
     pub(super) fn declare(&mut self, node: NodeId, cuts: u64) {
         let silent = self.machines.get(&node).is_some_and(|machine| machine.cuts == cuts && !machine.linked);
-        let Some(AnyCell::Node(cell)) = self.cells.get(&node.into()).filter(|_| silent) else { return };
+        let Some(AnyCell::Node(cell)) = self.turns.fold().cell(node).filter(|_| silent) else { return };
         let session = cell.state().session();
         let heard = Timestamp(self.now().0.saturating_sub(LeaseTerms::STANDARD.silent_after.0));
         let silent = Body::Node(node::Message::Silent { session, heard });

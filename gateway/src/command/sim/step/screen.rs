@@ -1,21 +1,18 @@
-//! The terminal, which is put back as it was however this ends.
+//! The walk on the terminal, which is put back as it was however this ends.
 
 use super::app::App;
 use super::draw::draw;
 use crate::command::fault::Fault;
+use crate::command::screen::{Screen, told_to_end};
 use crossterm::event::{poll, read};
-use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
-use crossterm::{cursor, execute};
 use messages::api::EXIT_DONE;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use std::io::Stdout;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind, set_hook, take_hook};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// So often it is seen whether somebody wants this to end.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -59,39 +56,4 @@ fn follow(app: &mut App) -> std::io::Result<u8> {
         }
     }
     Ok(EXIT_DONE)
-}
-
-/// Becomes true when the process is told to end.
-fn told_to_end() -> Arc<AtomicBool> {
-    let told = Arc::new(AtomicBool::new(false));
-    let tell = Arc::clone(&told);
-    std::thread::spawn(move || {
-        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
-        runtime.block_on(async {
-            let (terminate, hang_up) = (signal(SignalKind::terminate()), signal(SignalKind::hangup()));
-            let (Ok(mut terminate), Ok(mut hang_up)) = (terminate, hang_up) else { return };
-            tokio::select! { _ = terminate.recv() => {}, _ = hang_up.recv() => {} }
-            tell.store(true, Ordering::Relaxed);
-        });
-    });
-    told
-}
-
-/// The terminal while it is ours.
-struct Screen;
-
-impl Screen {
-    fn enter() -> std::io::Result<Self> {
-        enable_raw_mode()?;
-        let screen = Self;
-        execute!(std::io::stdout(), EnterAlternateScreen, cursor::Hide)?;
-        Ok(screen)
-    }
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        let _nothing_else_can_be_done = execute!(std::io::stdout(), cursor::Show, LeaveAlternateScreen);
-        let _nothing_else_can_be_done = disable_raw_mode();
-    }
 }

@@ -1,7 +1,6 @@
 //! A machine in a planned world: its agent does what it is told and reports what becomes of it. Nothing between it and
 //! the control plane is lost or late, so it need not repeat itself; what a machine suffers is done to it from outside.
 
-use super::lives::{Life, stopped};
 use messages::agent::{Assignment, Ended, Goal, Observation, Order};
 use messages::id::InstanceId;
 use messages::node::{Message, NodeSpec};
@@ -39,6 +38,30 @@ pub struct Process {
     pub life: Life,
     seen: Option<Observation>,
     stopping: bool,
+}
+
+/// How long an instance takes to stop of which nothing else is known, in microseconds.
+const STOPS_AFTER_US: u64 = 50_000;
+
+/// What a workload comes to, and when, in microseconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Life {
+    /// What is seen of it, in the order of time.
+    pub moments: Vec<(u64, Observation)>,
+    /// How long it takes to stop when it is asked to.
+    pub stops_after: Option<u64>,
+}
+
+impl Life {
+    /// How long it takes to stop when it is asked to, within its grace.
+    pub fn stopping(&self, grace_us: u64) -> u64 {
+        self.stops_after.unwrap_or(STOPS_AFTER_US).min(grace_us.max(1))
+    }
+}
+
+/// How something ended that was asked to.
+pub fn stopped() -> Ended {
+    Ended { code: Some(0), ..Ended::new(Reason::Stopped, "it stopped as it was asked to") }
 }
 
 /// What an agent wants.

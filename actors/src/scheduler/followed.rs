@@ -1,0 +1,250 @@
+//! Suggestions followed: whatever an instance waits for, what is suggested is done, and it is placed.
+
+use super::filter::{self, Survey};
+use super::remedy::{self, Place, Step};
+use super::tests::{Machine, Story, job};
+use super::*;
+use messages::manifest::{Affinity, JobSpec, Place as Wishes, Spread, Tag};
+use messages::node::{ClaimView, Standing};
+use messages::quantity;
+use messages::resources::{Dimension, Resources};
+use proptest::prelude::*;
+
+/// The nodes, what is on them, and the job that is asked for.
+#[derive(Clone, Debug)]
+struct Scene {
+    machines: Vec<Machine>,
+    held: Vec<(usize, &'static str)>,
+    others: Vec<JobSpec>,
+    wanted: JobSpec,
+}
+
+impl Scene {
+    /// A scheduler that knows of all this.
+    fn told(&self) -> Story {
+        let mut story = Story::new();
+        for (number, machine) in self.machines.iter().enumerate() {
+            let mut machine = machine.clone();
+            let mine = self.held.iter().enumerate().filter(|(_, (at, _))| *at == number);
+            machine.view.claims = mine
+                .map(|(slot, (_, name))| ClaimView {
+                    instance: InstanceId::of(JobId::named("shop", name), slot as u32, number as u64 + 1),
+                    job: JobId::named("shop", name),
+                    resources: Resources { cpu_milli: 100, ..Resources::default() },
+                })
+                .collect();
+            story.node(&machine);
+        }
+        // Jobs of which something is there are known, with what they want.
+        for other in &self.others {
+            let (job, realm, name) = (JobId::named("shop", &other.name), "shop".to_string(), other.name.clone());
+            let Some(slot) = self.held.iter().position(|(_, held)| *held == name) else { continue };
+            let at = self.held[slot].0;
+            let instance = InstanceId::of(job, slot as u32, at as u64 + 1);
+            let ask = Ask { instance, label: format!("{name}/{slot}"), revision: 1, avoid: Vec::new() };
+            let (workload, place) = (other.workload.clone().into(), other.place.clone());
+            story.say(Message::Place { job, realm, name, exclusive: false, workload, place, asks: vec![ask] });
+        }
+        story
+    }
+
+    /// What is suggested: steps for each obstacle of the nearest node. None when it is placed.
+    fn advice(&self) -> Option<Vec<Vec<Step>>> {
+        let story = self.told();
+        let state = story.cell.state();
+        let workload = self.wanted.workload.clone().into();
+        let view = check::beside(state, std::slice::from_ref(&self.wanted));
+        let survey = Survey::new(&view, check::want(&self.wanted, &workload));
+        let floors = filter::floors(&view, &survey);
+        if self.placed(&view, &survey) {
+            return None;
+        }
+        let nearest = explain::nearest(&view, &survey.want, survey.nodes().iter(), &floors, &[]);
+        let (surveyed, obstacles) = nearest.expect("there are nodes, and all are struck out");
+        let place = Place { view: &view, want: &survey.want, surveyed };
+        Some(obstacles.iter().map(|strike| remedy::steps(&place, strike)).collect())
+    }
+
+    fn placed<'a>(&self, view: &ClusterView<'a>, survey: &Survey<'a>) -> bool {
+        let ask = Ask { instance: InstanceId::default(), label: "w/0".into(), revision: 1, avoid: Vec::new() };
+        select::decide(view, survey, &ask, &[]).chosen.is_some()
+    }
+
+    fn machine(&mut self, node: &str) -> &mut Machine {
+        self.machines.iter_mut().find(|machine| machine.view.spec.name == node).expect("a node of this scene")
+    }
+
+    /// Does what a step says, as a person would who reads it.
+    fn follow(&mut self, step: &Step) {
+        match step {
+            Step::Tag { node, tag } => {
+                let value = tag.value.clone().unwrap_or_else(|| "yes".into());
+                self.machine(node).view.spec.tags.insert(tag.key.clone(), value);
+            }
+            Step::Untag { node, tag } => drop(self.machine(node).view.spec.tags.remove(&tag.key)),
+            Step::DropRequire { tag, .. } => self.wanted.place.require.retain(|other| other != tag),
+            Step::Reduce { of, to, .. } => *amount(&mut self.wanted.workload.resources, *of) = written(*of, *to),
+            Step::Have { node, of, more } => {
+                *amount(&mut self.machine(node).view.spec.capacity, *of) += written(*of, *more);
+            }
+            Step::Start { job, node, .. } => {
+                let at = self.machines.iter().position(|machine| machine.view.spec.name == *node);
+                let name = NAMES.into_iter().find(|name| name == job).expect("a job of this scene");
+                self.held.push((at.expect("a node of this scene"), name));
+                // The newcomer takes no room that is missed.
+                *amount(&mut self.machine(node).view.spec.capacity, Dimension::Cpu) += 100;
+            }
+            Step::DropNear { other, .. } => self.wanted.place.near.retain(|near| near.job != *other),
+            Step::DropApart { pairs } => {
+                for (job, other) in pairs {
+                    let all = self.others.iter_mut().chain([&mut self.wanted]);
+                    all.filter(|spec| spec.name == *job)
+                        .for_each(|spec| spec.place.apart.retain(|apart| apart.job != *other));
+                }
+            }
+            Step::Add { .. } => {
+                let mut machine = Machine::new("new", "a new rack", 100_000);
+                machine.view.spec.site = "a new site".into();
+                machine.view.spec.capacity.memory_bytes = 1 << 40;
+                for tag in self.wanted.place.require.iter().filter(|tag| !tag.negated) {
+                    machine.view.spec.tags.insert(tag.key.clone(), tag.value.clone().unwrap_or_default());
+                }
+                self.machines.push(machine);
+            }
+            Step::Skew { level, to, .. } => {
+                let spreads = self.wanted.place.spread.iter_mut().filter(|spread| spread.over == *level);
+                spreads.for_each(|spread| spread.skew_max = spread.skew_max.map(|max| max.max(*to)));
+            }
+            Step::PerNode { to, .. } => self.wanted.place.per_node_max = Some(*to),
+            Step::Uncordon { node } | Step::Return { node } => self.machine(node).view.standing = Standing::Ready,
+            Step::Permit { .. } | Step::Allow { .. } | Step::Repair { .. } | Step::Wait { .. } => {
+                panic!("nothing of the kind stands against it here")
+            }
+        }
+    }
+}
+
+const NAMES: [&str; 3] = ["a", "b", "w"];
+
+fn amount(resources: &mut Resources, of: Dimension) -> &mut u64 {
+    match of {
+        Dimension::Cpu => &mut resources.cpu_milli,
+        Dimension::Memory => &mut resources.memory_bytes,
+        _ => panic!("nothing else is asked for here"),
+    }
+}
+
+/// An amount as it reads after it was written for people: nothing may be lost on the way.
+fn written(of: Dimension, amount: u64) -> u64 {
+    let text = of.amount(amount);
+    let read = match of {
+        Dimension::Cpu => quantity::cpu(&text),
+        _ => quantity::bytes(&text),
+    };
+    read.expect("what is written can be read")
+}
+
+fn level() -> impl Strategy<Value = Level> {
+    prop_oneof![Just(Level::Node), Just(Level::Rack), Just(Level::Site)]
+}
+
+fn affinity() -> impl Strategy<Value = Affinity> {
+    (prop::sample::select(NAMES.to_vec()), level()).prop_map(|(job, within)| Affinity {
+        job: job.into(),
+        within,
+        hard: true,
+    })
+}
+
+fn tag() -> impl Strategy<Value = Tag> {
+    (prop_oneof![Just("gpu"), Just("ssd")], prop::option::of(Just("fast")), any::<bool>())
+        .prop_map(|(key, value, negated)| Tag { key: key.into(), value: value.map(Into::into), negated })
+}
+
+fn wishes() -> impl Strategy<Value = Wishes> {
+    let spread = (level(), prop::option::of(1..3_u32)).prop_map(|(over, skew_max)| Spread { over, skew_max });
+    (
+        prop::collection::btree_map(prop_oneof![Just("gpu"), Just("ssd")], tag(), 0..2),
+        prop::collection::vec(affinity(), 0..2),
+        prop::collection::vec(affinity(), 0..3),
+        prop::collection::vec(spread, 0..2),
+        prop::option::of(1..3_u32),
+    )
+        .prop_map(|(tags, near, apart, spread, per_node_max)| {
+            let require = tags.into_iter().map(|(key, tag)| Tag { key: key.into(), ..tag }).collect();
+            Wishes { require, near, apart, spread, per_node_max, ..Wishes::default() }
+        })
+}
+
+fn machine() -> impl Strategy<Value = Machine> {
+    let standing = prop_oneof![4 => Just(Standing::Ready), 1 => Just(Standing::Cordoned), 1 => Just(Standing::Lost)];
+    let tags = prop::collection::btree_map(
+        prop_oneof![Just("gpu".to_string()), Just("ssd".to_string())],
+        prop_oneof![Just("fast".to_string()), Just("slow".to_string())],
+        0..2,
+    );
+    (0..3_u32, 0..2_u32, 300..2_000_u64, 1..5_000_u64, standing, tags).prop_map(
+        |(rack, site, cpu, memory, standing, tags)| {
+            let mut machine = Machine::new("", &format!("r{rack}"), cpu);
+            let spec = &mut machine.view.spec;
+            (spec.site, spec.tags) = (format!("s{site}"), tags);
+            spec.capacity.memory_bytes = memory * 1_234_567;
+            machine.view.standing = standing;
+            machine
+        },
+    )
+}
+
+fn scene() -> impl Strategy<Value = Scene> {
+    let machines = prop::collection::vec(machine(), 1..6);
+    let held = prop::collection::vec((any::<prop::sample::Index>(), prop::sample::select(NAMES.to_vec())), 0..8);
+    let others = (prop::collection::vec(affinity(), 0..2), prop::collection::vec(affinity(), 0..2));
+    (machines, held, others, wishes(), 1..2_500_u64, 1..6_000_u64).prop_map(
+        |(mut machines, held, (a, b), place, cpu, memory)| {
+            for (number, machine) in machines.iter_mut().enumerate() {
+                machine.view.spec.name = format!("n{number}");
+            }
+            let held = held.into_iter().map(|(at, name)| (at.index(machines.len()), name)).collect();
+            let other = |name: &str, apart: Vec<Affinity>| {
+                let mut spec = job(name, 100);
+                spec.place.apart = apart.into_iter().filter(|apart| apart.job != name).collect();
+                spec
+            };
+            let mut wanted = job("w", cpu);
+            wanted.workload.resources.memory_bytes = memory * 1_234_567;
+            wanted.place = place;
+            // What must be both near to a job and apart from it has no place anywhere.
+            let near: Vec<String> = wanted.place.near.iter().map(|near| near.job.clone()).collect();
+            wanted.place.apart.retain(|apart| !near.contains(&apart.job));
+            let [a, b] = [("a", a), ("b", b)].map(|(name, apart): (&str, Vec<Affinity>)| {
+                let company = near.iter().any(|near| near == name);
+                apart.into_iter().filter(|apart| !(company && apart.job == "w")).collect::<Vec<_>>()
+            });
+            Scene { machines, held, others: vec![other("a", a), other("b", b)], wanted }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// Each obstacle of the nearest node is lifted by one of the steps that are suggested, whichever: then it fits.
+    #[test]
+    fn whatever_it_waits_for_it_is_placed_when_the_suggestion_is_followed(
+        mut scene in scene(),
+        picks in prop::collection::vec(any::<prop::sample::Index>(), 12),
+    ) {
+        if let Some(advice) = scene.advice() {
+            let before = scene.clone();
+            let mut done = Vec::new();
+            for (steps, pick) in advice.iter().zip(&picks) {
+                prop_assert!(!steps.is_empty(), "something is suggested: {advice:?}");
+                let step = pick.get(steps);
+                scene.follow(step);
+                done.push(step);
+            }
+            let again = scene.advice();
+            prop_assert!(again.is_none(), "{done:?} was done of {advice:?}, and yet {again:?}\n{before:#?}");
+        }
+    }
+}

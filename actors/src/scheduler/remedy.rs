@@ -1,0 +1,256 @@
+//! What lifts an obstacle: the steps, each of which does, and the words for them.
+
+use super::filter::{Strike, Surveyed, Want};
+use super::view::ClusterView;
+use messages::id::JobId;
+use messages::manifest::{Level, Tag};
+use messages::node::Standing;
+use messages::reason::Reason;
+use messages::resources::Dimension;
+
+/// An instance that is wanted, and a node that cannot take it.
+pub(super) struct Place<'p, 'a> {
+    /// The cluster.
+    pub view: &'p ClusterView<'a>,
+    /// What is wanted.
+    pub want: &'p Want<'a>,
+    /// The node.
+    pub surveyed: &'p Surveyed<'a>,
+}
+
+/// Something that lifts an obstacle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Have a policy permit it.
+    Permit { job: String, node: String },
+    /// Have these policies not forbid it.
+    Allow { policies: String, job: String, node: String },
+    /// Have what cannot be evaluated put right.
+    Repair { trouble: String },
+    /// Give the node a tag.
+    Tag { node: String, tag: Tag },
+    /// Take a tag from the node.
+    Untag { node: String, tag: Tag },
+    /// Do not require it.
+    DropRequire { job: String, tag: Tag },
+    /// Need less.
+    Reduce { job: String, of: Dimension, to: u64 },
+    /// Have so much more there.
+    Have { node: String, of: Dimension, more: u64 },
+    /// Start another job there.
+    Start { job: String, level: Level, node: String },
+    /// Do not insist on its company.
+    DropNear { job: String, other: String },
+    /// Do not insist on being apart: each of these from the other.
+    DropApart { pairs: Vec<(String, String)> },
+    /// Add a node, of this shape.
+    Add { shape: String },
+    /// Spread less evenly.
+    Skew { job: String, level: Level, to: u32 },
+    /// Allow more of it on a node.
+    PerNode { job: String, to: u32 },
+    /// Wait until the node speaks.
+    Wait { node: String },
+    /// Let it take work again.
+    Uncordon { node: String },
+    /// Bring it back.
+    Return { node: String },
+}
+
+/// Every step that lifts an obstacle, the nearest at hand first.
+///
+/// What must spread evenly is held to every place it may go to. So to let it go to more places may forbid the one that is
+/// looked at, and is not suggested. A node that is added has no company, so that neither is where company is wanted.
+pub(super) fn steps(place: &Place<'_, '_>, strike: &Strike<'_>) -> Vec<Step> {
+    let spreads = place.want.place.spread.iter().any(|spread| spread.skew_max.is_some());
+    let near = place.want.place.near.iter().any(|near| near.hard);
+    let widens = |step: &Step| matches!(step, Step::DropRequire { .. } | Step::Reduce { .. });
+    let helps = |step: &Step| !(spreads && widens(step) || near && matches!(step, Step::Add { .. }));
+    let all = all_steps(place, strike);
+    let (mut helping, other): (Vec<Step>, Vec<Step>) = all.into_iter().partition(helps);
+    if helping.is_empty() {
+        helping = other;
+    }
+    helping
+}
+
+fn all_steps(place: &Place<'_, '_>, strike: &Strike<'_>) -> Vec<Step> {
+    let (job, node) = (place.want.name.to_string(), place.surveyed.node.name().to_string());
+    match strike {
+        Strike::Policy(verdict) => vec![match (verdict.reason(), &verdict.trouble) {
+            (Reason::PolicyForbids, _) => Step::Allow { policies: verdict.policies.join(", "), job, node },
+            (_, Some(trouble)) => Step::Repair { trouble: trouble.clone() },
+            _ => Step::Permit { job, node },
+        }],
+        Strike::Tags(tag, _) => {
+            let tag = (*tag).clone();
+            let drop = Step::DropRequire { job, tag: tag.clone() };
+            match (tag.negated, IMPLICIT.contains(&tag.key.as_str())) {
+                (_, true) => vec![drop, Step::Add { shape: shape(place.want) }],
+                (true, false) => vec![Step::Untag { node, tag }, drop],
+                (false, false) => vec![Step::Tag { node, tag }, drop],
+            }
+        }
+        Strike::Capacity(of, _) | Strike::Free(of, _) => room(place, *of),
+        Strike::NotNear(near, nowhere) => {
+            let (other, level) = (near.job.clone(), near.within);
+            let start = nowhere.then(|| Step::Start { job: other.clone(), level, node });
+            start.into_iter().chain([Step::DropNear { job, other }]).collect()
+        }
+        Strike::NotApart(other, level) => apart(place, *other, *level),
+        Strike::Spread(level, count, floor) => {
+            vec![Step::Skew { job, level: *level, to: (count + 1).saturating_sub(*floor) }]
+        }
+        Strike::PerNode(count) => vec![Step::PerNode { job, to: count + 1 }, Step::Add { shape: shape(place.want) }],
+        Strike::Refused(_) => vec![Step::Wait { node }],
+        Strike::Standing(Standing::Cordoned | Standing::Draining) => vec![Step::Uncordon { node }],
+        Strike::Standing(_) => vec![Step::Return { node }],
+    }
+}
+
+/// Tags that every node has by itself.
+const IMPLICIT: [&str; 4] = ["node", "rack", "site", "region"];
+
+fn room(place: &Place<'_, '_>, of: Dimension) -> Vec<Step> {
+    let node = place.surveyed.node;
+    let to = whole(of, place.view.free(node).get(of), false);
+    let wanted = place.view.taken(node).get(of).saturating_add(place.want.workload.resources.get(of));
+    let more = wanted.saturating_sub(node.capacity().get(of));
+    let reduce = (to > 0).then(|| Step::Reduce { job: place.want.name.to_string(), of, to });
+    let node = node.name().to_string();
+    reduce.into_iter().chain([Step::Have { node, of, more: whole(of, more, true) }]).collect()
+}
+
+/// The job that it must not be beside may be one of its own choice, or one that does not want it there, or both.
+fn apart(place: &Place<'_, '_>, other: JobId, level: Level) -> Vec<Step> {
+    let want = place.want;
+    let mut hard = want.place.apart.iter().filter(|apart| apart.hard && apart.within == level);
+    let own = hard.find(|apart| JobId::named(want.realm, &apart.job) == other);
+    let theirs = other != want.job && place.view.repelled_by(want.job).any(|(by, at)| (by, at) == (other, level));
+    let name = own.map(|apart| apart.job.clone()).or_else(|| place.view.state.name_of(other));
+    let name = name.unwrap_or_else(|| "the other".into());
+    let mine = own.map(|_| (want.name.to_string(), name.clone()));
+    let theirs = theirs.then(|| (name, want.name.to_string()));
+    let elsewhere = match level {
+        Level::Node => String::new(),
+        _ => format!(" in another {}", level.name()),
+    };
+    let add = Step::Add { shape: format!("{elsewhere}{}", shape(want)) };
+    vec![add, Step::DropApart { pairs: mine.into_iter().chain(theirs).collect() }]
+}
+
+/// What a node must have to take an instance, for people.
+pub(super) fn shape(want: &Want<'_>) -> String {
+    let need = &want.workload.resources;
+    let amounts = Dimension::ALL.into_iter().filter(|of| need.get(*of) > 0);
+    let amounts: Vec<String> =
+        amounts.map(|of| format!("{} of {}", of.amount(whole(of, need.get(of), true)), of.name())).collect();
+    let with = if amounts.is_empty() { String::new() } else { format!(" with {}", amounts.join(", ")) };
+    let tags: Vec<String> = want.place.require.iter().map(ToString::to_string).collect();
+    if tags.is_empty() { with } else { format!("{with}, tagged {}", tags.join(", ")) }
+}
+
+/// An amount that is written without a loss: rounded as it is written, up or down.
+pub(super) fn whole(of: Dimension, amount: u64, up: bool) -> u64 {
+    let unit = |amount: u64| match of {
+        Dimension::Memory | Dimension::Disk => match amount {
+            few if few < 1 << 10 => 1,
+            some if some < 1 << 20 => 1 << 10,
+            many if many < 10 << 30 => 1 << 20,
+            _ => 1 << 30,
+        },
+        Dimension::Network => 1_000,
+        _ => 1,
+    };
+    if !up {
+        return amount / unit(amount) * unit(amount);
+    }
+    let rounded = amount.div_ceil(unit(amount)) * unit(amount);
+    rounded.div_ceil(unit(rounded)) * unit(rounded)
+}
+
+/// Steps as a person reads them: any one of them.
+pub(super) fn words(steps: &[Step]) -> String {
+    let words: Vec<String> = steps.iter().map(Step::words).collect();
+    words.join(", or ")
+}
+
+impl Step {
+    fn words(&self) -> String {
+        match self {
+            Self::Permit { job, node } => format!("permit action \"place\" for job {job} on node {node}"),
+            Self::Allow { policies, job, node } => {
+                format!("change {policies}, so that action \"place\" is not forbidden for job {job} on node {node}")
+            }
+            Self::Repair { trouble } => format!("repair the policy: {trouble}"),
+            Self::Tag { node, tag } => format!("tag node {node} with {tag}"),
+            Self::Untag { node, tag } => format!("untag node {node}: {}", plain(tag)),
+            Self::DropRequire { job, tag } => format!("drop {tag} from job.{job}.place.require"),
+            Self::Reduce { job, of, to } => {
+                format!("reduce job.{job}.resources.{} to {}", of.name(), of.amount(*to))
+            }
+            Self::Have { node, of, more } => format!("have {} more {} on {node}", of.amount(*more), of.name()),
+            Self::Start { job, level: Level::Node, node } => format!("start job {job}, on node {node}"),
+            Self::Start { job, level, node } => format!("start job {job}, in the {} of node {node}", level.name()),
+            Self::DropNear { job, other } => format!("drop job {other} from job.{job}.place.near"),
+            Self::DropApart { pairs } => {
+                let drop = |(job, other): &(String, String)| format!("drop job {other} from job.{job}.place.apart");
+                pairs.iter().map(drop).collect::<Vec<_>>().join(" and ")
+            }
+            Self::Add { shape } => format!("add a node{shape}"),
+            Self::Skew { job, level, to } => {
+                format!("raise skew_max of job.{job}.place.spread over {} to {to}", level.name())
+            }
+            Self::PerNode { job, to } => format!("raise job.{job}.place.per_node_max to {to}"),
+            Self::Wait { node } => format!("wait until node {node} says how it is"),
+            Self::Uncordon { node } => format!("uncordon node {node}"),
+            Self::Return { node } => format!("bring node {node} back"),
+        }
+    }
+}
+
+/// A tag without its negation.
+fn plain(tag: &Tag) -> String {
+    Tag { negated: false, ..tag.clone() }.to_string()
+}
+
+/// How near it came, in a sentence.
+pub(super) fn miss(place: &Place<'_, '_>, strike: &Strike<'_>) -> String {
+    let (job, node) = (place.want.name, place.surveyed.node.name());
+    let short = |of: &Dimension, have: u64, missing: u64, what: &str| {
+        let (have, missing) = (of.amount(whole(*of, have, false)), of.amount(whole(*of, missing, true)));
+        format!("node {node} has {have} of {} {what}, {missing} short", of.name())
+    };
+    match strike {
+        Strike::Policy(verdict) => format!("node {node}: {}", verdict.words()),
+        Strike::Tags(tag, _) => {
+            let has = match place.surveyed.node.tag(&tag.key) {
+                Some(value) => format!("node {node} has {}={value}", tag.key),
+                None => format!("node {node} has no {}", tag.key),
+            };
+            let wants = if tag.negated { "a node without " } else { "" };
+            format!("{has} and job {job} wants {wants}{}", plain(tag))
+        }
+        Strike::Capacity(of, missing) => short(of, place.surveyed.node.capacity().get(*of), *missing, "in all"),
+        Strike::Free(of, missing) => {
+            short(of, place.want.workload.resources.get(*of).saturating_sub(*missing), *missing, "free")
+        }
+        Strike::NotNear(near, true) => format!("job {} has no instance yet", near.job),
+        Strike::NotNear(near, false) => {
+            format!("node {node} has no instance of {} in its {}", near.job, near.within.name())
+        }
+        Strike::NotApart(other, level) => {
+            let other = place.view.state.name_of(*other).map_or("a job".to_string(), |name| format!("job {name}"));
+            match level {
+                Level::Node => format!("node {node} has {other}, which {job} must be apart from"),
+                _ => format!("node {node} has in its {} {other}, which {job} must be apart from", level.name()),
+            }
+        }
+        Strike::Spread(level, count, floor) => {
+            format!("the {} of node {node} has {count} of {job} and another has {floor}", level.name())
+        }
+        Strike::PerNode(count) => format!("node {node} has {count} of {job}, the most it may have"),
+        Strike::Refused(because) => format!("node {node} refused it: {because}"),
+        Strike::Standing(standing) => format!("node {node} is {}", standing.name()),
+    }
+}
