@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 /// A failure, with the status that HTTP has for it.
 #[derive(Debug)]
-pub(super) struct Failed(pub StatusCode, pub Failure);
+pub(super) struct Failed(pub StatusCode, pub Box<Failure>);
 
 impl Failed {
     /// The question makes no sense.
@@ -31,7 +31,7 @@ impl Failed {
 
     /// With this status.
     pub fn of(status: StatusCode, reason: Reason, message: impl Into<String>) -> Self {
-        Self(status, Refusal::new(reason, message).into())
+        Self(status, Box::new(Refusal::new(reason, message).into()))
     }
 }
 
@@ -43,7 +43,7 @@ impl From<Failure> for Failed {
             Reason::Overloaded | Reason::NotDurable => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::CONFLICT,
         };
-        Self(status, failure)
+        Self(status, Box::new(failure))
     }
 }
 

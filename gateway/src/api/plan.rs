@@ -13,7 +13,7 @@ use actors::ports::Position;
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use messages::api::{Applied, Capacity, Failure, Plan};
+use messages::api::{Applied, Capacity, Difference, Failure, Plan};
 use messages::envelope::MessageId;
 use messages::id::PolicyId;
 use messages::manifest::{JobSpec, Manifest, is_name};
@@ -140,6 +140,7 @@ async fn changed(site: &Site, id: &str, at: Position, hash: &str, manifest: Mani
     let refusal = Refusal::new(Reason::Stale, message)
         .nearest(format!("now, at position {}, it would come to plan {}", now.position, now.id))
         .change(format!("look at the difference, and apply with --plan {} if it is well", now.id));
+    let difference = Some(Box::new(Difference(difference)));
     Failed::from(Failure { difference, ..Failure::from(refusal) })
 }
 

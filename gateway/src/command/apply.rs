@@ -61,7 +61,7 @@ pub(super) async fn planned(
 }
 
 fn may_not_matter(failure: &Failure) -> bool {
-    failure.reason == Reason::Stale && failure.difference.is_empty()
+    failure.reason == Reason::Stale && failure.difference.is_none()
 }
 
 /// What a command changed, as a table.

@@ -51,7 +51,8 @@ impl Fault {
                     |what: &str, hint: &Option<String>| hint.iter().for_each(|hint| eprintln!("  {what}: {hint}"));
                 hint("nearest", &failure.nearest);
                 hint("change", &failure.change);
-                failure.difference.iter().for_each(|line| eprintln!("  {line}"));
+                let lines = failure.difference.iter().flat_map(|difference| &difference.0);
+                lines.for_each(|line| eprintln!("  {line}"));
                 hint("why", &failure.trace.map(|trace| format!("orrery trace {trace}")));
             }
             Self::Misuse(message) | Self::Unreachable(message) => eprintln!("orrery: {message}"),

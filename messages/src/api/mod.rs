@@ -67,20 +67,24 @@ pub struct Failure {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<String>,
     /// Every fault of the manifest, where that is what is wrong.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub faults: Vec<Fault>,
+    #[serde(default, skip_serializing_if = "<[Fault]>::is_empty")]
+    pub faults: Box<[Fault]>,
     /// What would come of it now, and would not have when it was planned, and the other way round, a line each.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub difference: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difference: Option<Box<Difference>>,
     /// The chain of causes that ends in this refusal, where it is in the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<Uuid>,
 }
 
+/// What parts two plans, a line each: `-` for what no longer comes of it, `+` for what does now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference(pub Vec<String>);
+
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         let Refusal { reason, message, nearest, change } = refusal;
-        Self { reason, message, nearest, change, faults: Vec::new(), difference: Vec::new(), trace: None }
+        Self { reason, message, nearest, change, faults: Box::default(), difference: None, trace: None }
     }
 }
 
@@ -92,7 +96,15 @@ impl From<Vec<Fault>> for Failure {
             more => format!("{first} (and {} more)", more - 1),
         };
         let change = faults.first().and_then(|fault| fault.suggestion.clone());
-        Self { reason: Reason::Invalid, message, nearest: None, change, faults, difference: Vec::new(), trace: None }
+        Self {
+            reason: Reason::Invalid,
+            message,
+            nearest: None,
+            change,
+            faults: faults.into(),
+            difference: None,
+            trace: None,
+        }
     }
 }
 
