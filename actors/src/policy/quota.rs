@@ -55,8 +55,8 @@ pub(super) fn check(
 }
 
 /// How many more instances that need so much a quota allows; any number when none limits it.
-pub(super) fn left(quota: &Quota, jobs: &BTreeMap<String, JobSpec>, each: &Resources) -> Option<u64> {
-    let used = sum(jobs.values());
+pub(super) fn left(quota: &Quota, jobs: &BTreeMap<String, Shared<JobSpec>>, each: &Resources) -> Option<u64> {
+    let used = sum(jobs.values().map(|spec| &**spec));
     let instances = quota.instances.map(|limit| limit.saturating_sub(used.instances));
     let limited = Dimension::ALL.into_iter().filter(|of| quota.resources.get(*of) > 0 && each.get(*of) > 0);
     let resources = limited.map(|of| quota.resources.get(of).saturating_sub(used.resources.get(of)) / each.get(of));

@@ -131,6 +131,12 @@ impl Cluster {
         self.expiries.iter().take_while(move |(until, _)| *until <= now).map(|(_, instance)| *instance)
     }
 
+    /// Whether room is held for an instance of a later revision of a job.
+    pub(super) fn holds_later(&self, job: JobId, revision: u32) -> bool {
+        let held = self.reserved.keys().filter_map(|instance| self.reservation(*instance));
+        held.into_iter().any(|(_, held)| held.job == job && held.ask.revision > revision)
+    }
+
     /// When the next reservation lapses.
     pub fn next_lapse(&self) -> Option<Timestamp> {
         self.expiries.first().map(|(until, _)| *until)

@@ -202,12 +202,21 @@ impl Scheduler {
         let mut view = ClusterView::new(self);
         let mut survey = None;
         for ask in asks {
+            let held = self.cluster.reservation(ask.instance).map(|(_, held)| held.ask.revision);
+            if held.is_some_and(|held| held != ask.revision) {
+                // Room was held for what was planned, and the job came to need the slot otherwise. It asks again.
+                turn.record(Event::Withdrawn { instance: ask.instance });
+                continue;
+            }
             let placed = self.cluster.place_of(ask.instance).filter(|_| !crate::mutant!(PlacedTwice));
             if let Some(node) = placed {
                 turn.send(node, claim(&want, ask));
                 continue;
             }
             let waiting = self.waiting.get(&ask.instance);
+            if waiting.is_some() && self.is_superseded(want.job, ask) {
+                continue;
+            }
             let refused = waiting.map_or(&[][..], |waiting| &waiting.refused);
             let survey = survey.get_or_insert_with(|| Survey::new(&view, want));
             let decision = select::decide(&view, survey, ask, refused);
@@ -240,6 +249,13 @@ impl Scheduler {
         }
     }
 
+    /// Whether an instance that waits is of a revision that gives way just now: room is held for one of a later revision.
+    /// Until that is shown or lapses, it must not take a place that nobody wants for it any more.
+    fn is_superseded(&self, job: JobId, ask: &Ask) -> bool {
+        let latest = self.jobs.get(&job).and_then(|known| known.workloads.last()).map(|(revision, _)| *revision);
+        latest.is_some_and(|latest| latest > ask.revision) && self.cluster.holds_later(job, ask.revision)
+    }
+
     /// Tries the next of those that wait again.
     fn retry(&self, from: u64, turn: &mut Turn<Self>) {
         let next = self.queue.range(from..).nth(RETRIED_MAX).map(|(number, _)| *number);
@@ -255,6 +271,9 @@ impl Scheduler {
         for instance in queue {
             let Some(waiting) = self.waiting.get(instance) else { continue };
             let Waiting { job, ask, why, refused, .. } = waiting;
+            if self.is_superseded(*job, ask) {
+                continue;
+            }
             let class = (*job, ask.revision);
             let Some(want) = self.jobs.get(job).and_then(|known| known.want(*job, ask.revision)) else { continue };
             let survey = surveys.entry(class).or_insert_with(|| Survey::new(&view, want));

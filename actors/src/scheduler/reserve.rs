@@ -84,12 +84,11 @@ pub(super) fn reserve(
         if held == Some(*node) {
             continue;
         }
-        let decision = match held {
-            Some(_) => None,
-            None => desk.decide(*job, ask),
-        };
-        let Some(decision) = decision.filter(|decision| decision.chosen == Some(*node)) else {
-            return Err(otherwise(state, desk.decide(*job, ask), ask, *node));
+        let waiting = state.waiting.get(&ask.instance).map(|waiting| waiting.ask.revision);
+        let taken = held.is_some() || waiting.is_some_and(|revision| revision != ask.revision);
+        let decision = if taken { None } else { desk.decide(*job, ask) };
+        let Some(decision) = decision.clone().filter(|decision| decision.chosen == Some(*node)) else {
+            return Err(otherwise(state, decision, ask, *node));
         };
         decided.push((*job, ask, decision));
     }
@@ -114,7 +113,7 @@ fn otherwise(state: &Scheduler, decision: Option<Decision>, ask: &Ask, planned: 
     let now = match decision {
         Some(Decision { chosen: Some(node), .. }) => format!("{label} would go to {} now", name(node)),
         Some(Decision { unplaceable: Some(why), .. }) => why.message,
-        _ => format!("{label} has another place already"),
+        _ => format!("{label} was asked for otherwise already"),
     };
     let message = format!("{label} would not go to {planned} any more, as was planned; nothing was applied");
     Refusal::new(Reason::Stale, message).nearest(now).change("plan it again")
