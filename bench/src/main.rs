@@ -61,6 +61,7 @@ struct Arguments {
     workload: Option<PathBuf>,
     orders: Option<PathBuf>,
     draw: Option<PathBuf>,
+    parts: Vec<String>,
 }
 
 impl Arguments {
@@ -70,6 +71,14 @@ impl Arguments {
         while let Some(word) = words.next() {
             let mut file = || words.next().map(PathBuf::from).ok_or_else(|| format!("{word} names a file"));
             match word.as_str() {
+                "--part" => match words.next() {
+                    Some(part) if simulation::PARTS.iter().any(|(name, _)| name == part) => {
+                        arguments.parts.push(part.clone());
+                    }
+                    _ => {
+                        return Err(format!("--part is one of {}", simulation::PARTS.map(|(name, _)| name).join(", ")));
+                    }
+                },
                 "--workload" => arguments.workload = Some(file()?),
                 "--orders" => arguments.orders = Some(file()?),
                 "--draw" => arguments.draw = Some(file()?),
@@ -88,6 +97,9 @@ impl Arguments {
         }
         if arguments.draw.is_some() && arguments.groups != ["scheduling"] {
             return Err("--draw belongs to the group scheduling".into());
+        }
+        if !arguments.parts.is_empty() && arguments.groups != ["simulation"] {
+            return Err("--part belongs to the group simulation".into());
         }
         Ok(arguments)
     }
@@ -141,6 +153,7 @@ fn main() -> ExitCode {
         Ok(mut setting) => {
             (setting.workload, setting.orders) = (arguments.workload.clone(), arguments.orders.clone());
             setting.draw.clone_from(&arguments.draw);
+            setting.parts.clone_from(&arguments.parts);
             measure(&arguments, &setting).into()
         }
         Err(fault) => {
@@ -194,6 +207,9 @@ mod tests {
         assert!(parse("fold --workload x.csv").is_err_and(|what| what.contains("group fgd")));
         assert!(parse("scheduling --draw x").is_ok_and(|some| some.draw.is_some()));
         assert!(parse("--draw x").is_err_and(|what| what.contains("group scheduling")));
+        assert!(parse("simulation --part pairs").is_ok_and(|some| some.parts == ["pairs"]));
+        assert!(parse("--part pairs").is_err_and(|what| what.contains("group simulation")));
+        assert!(parse("simulation --part pear").is_err_and(|what| what.contains("pairs")));
         assert!(parse("fgd --workload").is_err_and(|what| what.contains("names a file")));
         assert!(parse("folds").is_err_and(|what| what.contains("folds")));
     }

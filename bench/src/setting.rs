@@ -22,6 +22,8 @@ pub struct Setting {
     pub orders: Option<PathBuf>,
     /// Where to draw instead of measuring.
     pub draw: Option<PathBuf>,
+    /// The parts of a group to measure; all of them when there is none.
+    pub parts: Vec<String>,
 }
 
 /// What a group found.
@@ -63,7 +65,7 @@ impl Setting {
     pub fn find(quick: bool) -> Result<Self, Fault> {
         let program = std::env::current_exe().map_err(|error| format!("this program cannot be found: {error}"))?;
         let build = program.parent().unwrap_or(Path::new("/")).to_owned();
-        Ok(Self { quick, program, build, workload: None, orders: None, draw: None })
+        Ok(Self { quick, program, build, workload: None, orders: None, draw: None, parts: Vec::new() })
     }
 
     /// So many, or fewer when it must be quick.

@@ -2,8 +2,7 @@
 
 use super::{least, most};
 use crate::history;
-use crate::row::Row;
-use crate::setting::{Fault, Setting};
+use crate::setting::{Fault, Report, Setting};
 use messages::time::Span;
 use simulator::history::day::Day;
 
@@ -24,7 +23,8 @@ const PART: Day = Day {
 };
 
 /// Measures what is done with logs.
-pub fn measure(setting: &Setting, rows: &mut Vec<Row>) -> Result<(), Fault> {
+pub fn measure(setting: &Setting, report: &mut Report) -> Result<(), Fault> {
+    let rows = &mut report.rows;
     let verified = history::verified(setting, &history::reduced(setting).frames())?;
     rows.push(least("simulation.verify", verified, "events/s", 1e6, 3e6).note("on both cores, reading included"));
 

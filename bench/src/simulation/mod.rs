@@ -11,16 +11,29 @@ use crate::setting::{Fault, Report, Setting};
 /// Threads of the rows that say two cores.
 const CORES: u64 = 2;
 
+/// Measures a part of the group.
+type Part = fn(&Setting, &mut Report) -> Result<(), Fault>;
+
+/// What `--part` can name, in the order in which it is measured.
+pub const PARTS: [(&str, Part); 6] = [
+    ("worlds", worlds::large),
+    ("seeds", worlds::small),
+    ("pairs", worlds::pairs),
+    ("planted", strength::planted),
+    ("made", strength::made),
+    ("logs", logs::measure),
+];
+
 /// Measures worlds, logs, and what is caught.
 ///
 /// # Errors
 /// When a world or a log does not come out as it must.
 pub fn measure(setting: &Setting) -> Result<Report, Fault> {
     let mut report = Report::default();
-    worlds::large(setting, &mut report.rows)?;
-    worlds::small(setting, &mut report.rows)?;
-    strength::measure(setting, &mut report)?;
-    logs::measure(setting, &mut report.rows)?;
+    let wanted = |name: &str| setting.parts.is_empty() || setting.parts.iter().any(|part| part == name);
+    for (_, measure) in PARTS.iter().filter(|(name, _)| wanted(name)) {
+        measure(setting, &mut report)?;
+    }
     Ok(report)
 }
 

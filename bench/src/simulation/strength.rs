@@ -14,13 +14,13 @@ const SHRUNK: &str = "ORRERY_BENCH_SHRINK";
 /// Of so many planted bugs one is tried when it must be quick.
 const QUICK: usize = 20;
 /// Into so many parts `cargo mutants` parts its bugs; the first is tried.
-const SHARDS: usize = 50;
+const SHARDS: usize = 100;
 /// The crates that it makes bugs in.
 const CORE: [&str; 2] = ["messages", "actors"];
 
-/// Measures what is caught.
-pub fn measure(setting: &Setting, report: &mut Report) -> Result<(), Fault> {
-    for (variable, measure) in [(PLANTED, planted as fn(&Setting, &Path) -> _), (SHRUNK, shrunk)] {
+/// Planted bugs: how many are caught, and what their failures shrink to.
+pub fn planted(setting: &Setting, report: &mut Report) -> Result<(), Fault> {
+    for (variable, measure) in [(PLANTED, caught as fn(&Setting, &Path) -> _), (SHRUNK, shrunk)] {
         match std::env::var_os(variable) {
             Some(path) => report.rows.extend(measure(setting, &PathBuf::from(path))?),
             None => report.faults.push(Fault::Missing {
@@ -29,10 +29,12 @@ pub fn measure(setting: &Setting, report: &mut Report) -> Result<(), Fault> {
             }),
         }
     }
-    if setting.quick {
-        return Ok(());
-    }
-    match made() {
+    Ok(())
+}
+
+/// Bugs that `cargo mutants` makes; left out when it must be quick.
+pub fn made(setting: &Setting, report: &mut Report) -> Result<(), Fault> {
+    match if setting.quick { return Ok(()) } else { killed() } {
         Ok(row) => report.rows.push(row),
         Err(fault) => report.faults.push(fault),
     }
@@ -40,7 +42,7 @@ pub fn measure(setting: &Setting, report: &mut Report) -> Result<(), Fault> {
 }
 
 /// Every planted bug, on its own, until a seed finds it.
-fn planted(setting: &Setting, program: &Path) -> Result<Vec<Row>, Fault> {
+fn caught(setting: &Setting, program: &Path) -> Result<Vec<Row>, Fault> {
     let all: Vec<String> = tests(program)?.into_iter().filter(|name| !name.starts_with("mutant_table_")).collect();
     let some: Vec<&String> = all.iter().step_by(setting.count(1, QUICK)).collect();
     let tries = on_cores(&some, |name| {
@@ -88,7 +90,7 @@ fn shrunk(setting: &Setting, program: &Path) -> Result<Vec<Row>, Fault> {
 
 /// Bugs that `cargo mutants` makes in the core crates, a part of them. The tests of the crate that has the bug look
 /// first; the simulator's look at what those missed.
-fn made() -> Result<Row, Fault> {
+fn killed() -> Result<Row, Fault> {
     let missing = |said: String| Fault::Missing {
         program: "cargo-mutants",
         remedy: format!("{said}; cargo install cargo-mutants"),

@@ -3,7 +3,7 @@
 use super::{CORES, least, most, on_cores};
 use crate::rounds::processor_time;
 use crate::row::{Must, Row};
-use crate::setting::{Fault, Setting};
+use crate::setting::{Fault, Report, Setting};
 use simulator::big::Big;
 use simulator::plan::Plan;
 use simulator::scenario::{self, Scenario};
@@ -58,7 +58,8 @@ fn further(world: impl Fn(u64) -> Big, first: u64, more: u64, knobs: Knobs) -> R
 }
 
 /// Worlds of thousands of machines, each on one core.
-pub fn large(setting: &Setting, rows: &mut Vec<Row>) -> Result<(), Fault> {
+pub fn large(setting: &Setting, report: &mut Report) -> Result<(), Fault> {
+    let rows = &mut report.rows;
     // Later than the first runs end, so that there are starts in it.
     let (first, more) = (600, 600);
     let machines = fewer(setting);
@@ -100,9 +101,8 @@ fn day(setting: &Setting, rows: &mut Vec<Row>) -> Result<(), Fault> {
 }
 
 /// Worlds of five machines and forty faults.
-pub fn small(setting: &Setting, rows: &mut Vec<Row>) -> Result<(), Fault> {
-    let scenario = scenario::read(SMALL, "small.toml")
-        .map_err(|faults| faults.iter().map(|fault| format!("{fault}\n")).collect::<String>())?;
+pub fn small(setting: &Setting, report: &mut Report) -> Result<(), Fault> {
+    let (scenario, rows) = (small_scenario()?, &mut report.rows);
     let seeds: Vec<u64> = (0..setting.count(2_000, 40) as u64).collect();
     let begun = processor_time();
     let passed = on_cores(&seeds, |seed| simulator::run(&simulator::plan(&scenario, *seed)).passed());
@@ -111,7 +111,17 @@ pub fn small(setting: &Setting, rows: &mut Vec<Row>) -> Result<(), Fault> {
     rows.push(least("simulation.seeds", seeds.len() as f64 * 60.0 / took, "seeds/min", 1e4, 3e4));
     let failed = passed.iter().filter(|passed| !**passed).count();
     rows.push(Row::new("simulation.seeds.failed", failed as f64, "seeds").must(Must::Zero));
+    Ok(())
+}
 
+fn small_scenario() -> Result<Scenario, Fault> {
+    let told = |faults: Vec<_>| faults.iter().map(|fault| format!("{fault}\n")).collect::<String>();
+    Ok(scenario::read(SMALL, "small.toml").map_err(told)?)
+}
+
+/// The same worlds twice, in two ways.
+pub fn pairs(setting: &Setting, report: &mut Report) -> Result<(), Fault> {
+    let (scenario, rows) = (small_scenario()?, &mut report.rows);
     let pairs: Vec<u64> = (0..setting.count(100_000, 15) as u64).collect();
     let differ = on_cores(&pairs, |seed| differs(&scenario, *seed)).into_iter().filter(|differs| *differs).count();
     let note = "a heap and every beat, beside a wheel and rest";
