@@ -266,12 +266,12 @@ impl<B: Behavior> Cell<B> {
         codec::encode_bare(self)
     }
 
-    /// The cell that a snapshot holds.
+    /// The cell that a snapshot holds. It may be longer than a record: a scheduler's grows with the nodes it knows.
     ///
     /// # Errors
     /// When the bytes are not a snapshot of this build.
     pub fn restore(actor: ActorId, bytes: &[u8]) -> Result<Self, CellError> {
-        codec::decode_bare(bytes).map_err(|cause| CellError::Snapshot { actor, cause })
+        codec::decode_bare_long(bytes).map_err(|cause| CellError::Snapshot { actor, cause })
     }
 
     fn turn(&self, cause: MessageId, from: Address, principal: Principal, now: Timestamp) -> Turn<B> {

@@ -15,6 +15,7 @@ use uuid::Uuid;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Debtor {
     settled: u32,
+    keeps: Vec<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,6 +65,15 @@ fn envelope(number: u128) -> Envelope {
         at: Timestamp(number as u64),
         body: Body::Reply(Ok(Answer::default())),
     }
+}
+
+#[test]
+fn a_cell_that_is_longer_than_a_record_is_read_back() {
+    let mut cell = Cell::<Debtor>::new(NodeId::named("n1").into());
+    cell.state.keeps = vec![u64::MAX; 2 << 20];
+    let bytes = cell.snapshot();
+    assert!(bytes.len() > codec::PAYLOAD_BYTES_MAX, "{} bytes", bytes.len());
+    assert_eq!(Cell::restore(cell.id(), &bytes), Ok(cell));
 }
 
 #[test]
