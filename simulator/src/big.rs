@@ -98,7 +98,8 @@ impl Big {
             quiet_for,
             end_at,
             segment_bytes: 64 << 20,
-            snapshot_every: 100_000,
+            // A snapshot costs as much as there are machines, and so may what comes between two.
+            snapshot_every: 100_000.max(u64::from(self.machines) * 20),
             retake: false,
         }
     }

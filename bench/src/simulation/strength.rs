@@ -108,13 +108,18 @@ fn killed() -> Result<Row, Fault> {
     for (name, bug) in own.missed.iter().zip(&missed) {
         again.extend(["--re", bug, "--file", name.split(':').next().unwrap_or_default()]);
     }
+    again.extend(["--", "--test", "scenarios", "--test", "plans"]);
     let left = if missed.is_empty() { None } else { Some(mutants(&out.path().join("simulator"), &again)?) };
     let caught = |bug: &&String| left.as_ref().is_some_and(|left| left.killed.contains(bug));
     let (tried, by_own) = (own.killed.len() + own.missed.len(), own.killed.len());
     let by_simulator = own.missed.iter().filter(caught).count();
-    let note = format!(
+    let mut note = format!(
         "{by_own} by the crate's own tests and {by_simulator} by the simulator's, of {tried}: one part of {SHARDS}"
     );
+    let missed: Vec<&str> = own.missed.iter().filter(|bug| !caught(bug)).map(String::as_str).collect();
+    if !missed.is_empty() {
+        note += &format!("; missed: {}", missed.join(", "));
+    }
     let share = (by_own + by_simulator) as f64 * 100.0 / tried.max(1) as f64;
     Ok(least("simulation.cargo_mutants", share, "% killed", 90.0, 95.0).note(note))
 }
@@ -130,8 +135,9 @@ fn mutants(out: &Path, which: &[&str]) -> Result<Made, Fault> {
     std::fs::create_dir_all(out).map_err(failed(out.display()))?;
     let mut command = Command::new("cargo");
     command.args(["mutants", "--no-shuffle", "--test-tool", "nextest", "--exclude", "actors/src/mutant.rs", "-o"]);
-    command.arg(out).args(which);
+    command.arg(out);
     CORE.iter().for_each(|name| _ = command.args(["--package", name]));
+    command.args(which);
     let output = command.output().map_err(failed("cargo mutants"))?;
     let list = |name: &str| {
         let path = out.join("mutants.out").join(name);
