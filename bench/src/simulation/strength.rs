@@ -34,7 +34,11 @@ pub fn planted(setting: &Setting, report: &mut Report) -> Result<(), Fault> {
 
 /// Bugs that `cargo mutants` makes; left out when it must be quick.
 pub fn made(setting: &Setting, report: &mut Report) -> Result<(), Fault> {
-    match if setting.quick { return Ok(()) } else { killed() } {
+    if setting.quick {
+        return Ok(());
+    }
+    // What it builds lies beside this build, and is there for the next time.
+    match killed(&setting.build.with_file_name("mutants")) {
         Ok(row) => report.rows.push(row),
         Err(fault) => report.faults.push(fault),
     }
@@ -90,7 +94,7 @@ fn shrunk(setting: &Setting, program: &Path) -> Result<Vec<Row>, Fault> {
 
 /// Bugs that `cargo mutants` makes in the core crates, a part of them. The tests of the crate that has the bug look
 /// first; the simulator's look at what those missed.
-fn killed() -> Result<Row, Fault> {
+fn killed(build: &Path) -> Result<Row, Fault> {
     let missing = |said: String| Fault::Missing {
         program: "cargo-mutants",
         remedy: format!("{said}; cargo install cargo-mutants"),
@@ -102,14 +106,14 @@ fn killed() -> Result<Row, Fault> {
     }
     let out = tempfile::tempdir().map_err(failed("a directory for cargo mutants"))?;
     let shard = format!("0/{SHARDS}");
-    let own = mutants(&out.path().join("own"), &["--sharding", "round-robin", "--shard", &shard])?;
+    let own = mutants(build, &out.path().join("own"), &["--sharding", "round-robin", "--shard", &shard])?;
     let missed: Vec<String> = own.missed.iter().map(|bug| format!("^{}$", literal(bug))).collect();
     let mut again = vec!["--test-package", "simulator"];
     for (name, bug) in own.missed.iter().zip(&missed) {
         again.extend(["--re", bug, "--file", name.split(':').next().unwrap_or_default()]);
     }
     again.extend(["--", "--test", "scenarios", "--test", "plans"]);
-    let left = if missed.is_empty() { None } else { Some(mutants(&out.path().join("simulator"), &again)?) };
+    let left = if missed.is_empty() { None } else { Some(mutants(build, &out.path().join("simulator"), &again)?) };
     let caught = |bug: &&String| left.as_ref().is_some_and(|left| left.killed.contains(bug));
     let (tried, by_own) = (own.killed.len() + own.missed.len(), own.killed.len());
     let by_simulator = own.missed.iter().filter(caught).count();
@@ -131,11 +135,11 @@ struct Made {
 }
 
 /// Has `cargo mutants` make those bugs that `which` says, and try them.
-fn mutants(out: &Path, which: &[&str]) -> Result<Made, Fault> {
+fn mutants(build: &Path, out: &Path, which: &[&str]) -> Result<Made, Fault> {
     std::fs::create_dir_all(out).map_err(failed(out.display()))?;
     let mut command = Command::new("cargo");
     command.args(["mutants", "--no-shuffle", "--test-tool", "nextest", "--exclude", "actors/src/mutant.rs", "-o"]);
-    command.arg(out);
+    command.arg(out).env("CARGO_TARGET_DIR", build);
     CORE.iter().for_each(|name| _ = command.args(["--package", name]));
     command.args(which);
     let output = command.output().map_err(failed("cargo mutants"))?;
