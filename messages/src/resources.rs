@@ -83,10 +83,13 @@ impl Resources {
 
     /// The first dimension in which `need` is more than this, with how much is missing.
     pub fn shortage(&self, need: &Self) -> Option<(Dimension, u64)> {
-        Dimension::ALL.into_iter().find_map(|dimension| {
-            let missing = need.get(dimension).saturating_sub(self.get(dimension));
-            (missing > 0).then_some((dimension, missing))
-        })
+        self.shortages(need).next()
+    }
+
+    /// Every dimension in which `need` is more than this, with how much is missing.
+    pub fn shortages(&self, need: &Self) -> impl Iterator<Item = (Dimension, u64)> {
+        let missing = |dimension: Dimension| (dimension, need.get(dimension).saturating_sub(self.get(dimension)));
+        Dimension::ALL.into_iter().map(missing).filter(|(_, missing)| *missing > 0)
     }
 
     /// Whether `need` fits into this.

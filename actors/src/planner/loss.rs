@@ -74,14 +74,7 @@ pub(super) fn losses(fold: &Fold) -> Vec<LossOf> {
 fn stranded(lost: &Lost, known: &BTreeMap<InstanceId, Known>) -> Vec<PlannedWait> {
     let waits = lost.stranded.iter().filter_map(|one| {
         let known = known.get(&one.instance)?;
-        Some(PlannedWait {
-            job: known.job.clone(),
-            slot: known.slot,
-            reason: one.why.reason,
-            message: one.why.message.clone(),
-            nearest: one.why.nearest.clone(),
-            change: one.why.change.clone(),
-        })
+        Some(PlannedWait::new(known.job.clone(), known.slot, one.why.clone()))
     });
     waits.collect()
 }

@@ -50,22 +50,24 @@ pub struct Planned {
 /// What manifests would come to, applied one after the other by this principal, each when all is at rest after the one
 /// before.
 pub fn plan(fold: &Fold, at: Timestamp, principal: &Principal, manifests: &[Manifest]) -> Plan {
-    let mut control = World::fork(fold, at);
-    let mut trial = Trial { world: control.clone(), rest: Some(Span(0)), placements: Vec::new(), commands: Vec::new() };
-    control.rest();
-    manifests.iter().for_each(|manifest| trial.apply(principal, manifest));
+    let (control, trial) = tried(fold, at, principal, manifests);
     outcome::plan(fold, at, &control, trial)
 }
 
 /// What a manifest would come to, and what its command must carry to be held to that.
 pub fn planned(fold: &Fold, at: Timestamp, principal: &Principal, manifest: &Manifest) -> Planned {
+    let (control, trial) = tried(fold, at, principal, std::slice::from_ref(manifest));
+    let (rests_on, placements) = (last_entry(fold, &manifest.realm), trial.placements.clone());
+    Planned { plan: outcome::plan(fold, at, &control, trial), rests_on, placements }
+}
+
+/// A fork in which nothing is commanded, at rest, and one in which the manifests are applied.
+fn tried(fold: &Fold, at: Timestamp, principal: &Principal, manifests: &[Manifest]) -> (World, Trial) {
     let mut control = World::fork(fold, at);
     let mut trial = Trial { world: control.clone(), rest: Some(Span(0)), placements: Vec::new(), commands: Vec::new() };
     control.rest();
-    let rests_on = last_entry(fold, &manifest.realm);
-    trial.apply(principal, manifest);
-    let placements = trial.placements.clone();
-    Planned { plan: outcome::plan(fold, at, &control, trial), rests_on, placements }
+    manifests.iter().for_each(|manifest| trial.apply(principal, manifest));
+    (control, trial)
 }
 
 /// A fork in which manifests are applied.

@@ -11,11 +11,12 @@ use messages::api::{
     PlannedWait,
 };
 use messages::codec;
-use messages::id::InstanceId;
+use messages::id::{InstanceId, RolloutId};
 use messages::node::Standing;
 use messages::reason::Reason;
 use messages::time::Timestamp;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How much of the hash stands in a plan's name.
@@ -131,20 +132,13 @@ fn waiting(control: &World, world: &World, named: &BTreeSet<String>) -> Vec<Plan
     };
     let before = waits(control);
     let new = waits(world).into_iter().filter(|(key, _)| named.contains(&key.0) || !before.contains_key(key));
-    new.map(|((job, slot), why)| PlannedWait {
-        job,
-        slot,
-        reason: why.reason,
-        message: why.message,
-        nearest: why.nearest,
-        change: why.change,
-    })
-    .collect()
+    new.map(|((job, slot), why)| PlannedWait::new(job, slot, why)).collect()
 }
 
 fn rollouts(control: &Fold, world: &Fold) -> Vec<PlannedRollout> {
     let new = world.rollouts().filter(|(id, rollout)| {
-        rollout.job.is_some() && control.cell(*id).is_none_or(|_| differs(control, *id, rollout))
+        let before = control.rollout(RolloutId(id.id));
+        rollout.job.is_some() && before.is_none_or(|before| before.standing != rollout.standing)
     });
     let mut rollouts: Vec<PlannedRollout> = new
         .map(|(_, rollout)| {
@@ -162,11 +156,6 @@ fn rollouts(control: &Fold, world: &Fold) -> Vec<PlannedRollout> {
         .collect();
     rollouts.sort();
     rollouts
-}
-
-fn differs(control: &Fold, id: messages::id::ActorId, rollout: &crate::rollout::Rollout) -> bool {
-    let known = control.rollouts().find(|(other, _)| *other == id);
-    known.is_none_or(|(_, known)| known.standing != rollout.standing)
 }
 
 fn left(fold: &Fold) -> Left {
@@ -266,6 +255,6 @@ fn lines(plan: &Plan) -> BTreeSet<String> {
 }
 
 /// The scheduler of a fold, and the nothing of a fold that has none.
-pub(super) fn scheduler(fold: &Fold) -> Scheduler {
-    fold.schedulers().next().map_or_else(Scheduler::default, |(_, scheduler)| scheduler.clone())
+pub(super) fn scheduler(fold: &Fold) -> Cow<'_, Scheduler> {
+    fold.schedulers().next().map_or_else(Cow::default, |(_, scheduler)| Cow::Borrowed(scheduler))
 }

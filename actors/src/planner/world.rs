@@ -3,7 +3,7 @@
 //! Messages take a fixed time and none is lost. What agents would say is taken for granted: an instance that is started
 //! runs at once and is well when the grace of its health check is over, and one that is stopped stops.
 
-use super::hands::{Life, Machine, Wish, stopped};
+use super::hands::{Life, Machine, Wish};
 use super::seen::Seen;
 use crate::fold::Fold;
 use crate::node::Node;
@@ -137,9 +137,7 @@ impl World {
             let spec = claim.spec();
             let life = life(&spec.workload, claim.observation());
             if claim.goal() == Goal::Run && node.up() {
-                for (index, (after, _)) in life.moments.iter().enumerate() {
-                    self.arrange(*after, Event::Lives(id, spec.instance, index));
-                }
+                self.arrange_life(id, spec.instance, &life);
             }
             if claim.goal() == Goal::Stop && node.up() {
                 let after = life.stopping(spec.workload.stop_grace.0);
@@ -222,9 +220,9 @@ impl World {
                     self.with(node, |machine, now, wishes| machine.see(instance, seen, now, wishes));
                 }
             }
-            Event::Stops(node, instance) => self.with(node, |machine, now, wishes| {
-                machine.see(instance, Observation::Ended(stopped()), now, wishes);
-            }),
+            Event::Stops(node, instance) => {
+                self.with(node, |machine, now, wishes| machine.stopped(instance, now, wishes));
+            }
         }
     }
 
@@ -277,9 +275,7 @@ impl World {
                 Wish::Say(message) => self.say_as(node, principal.clone(), message),
                 Wish::Start(assignment) => {
                     let (instance, life) = (assignment.instance, life(&assignment.workload, None));
-                    for (index, (after, _)) in life.moments.iter().enumerate() {
-                        self.arrange(self.now + after, Event::Lives(node, instance, index));
-                    }
+                    self.arrange_life(node, instance, &life);
                     if let Some(machine) = self.machines.get_mut(&node) {
                         machine.started(assignment, life);
                     }
@@ -315,6 +311,13 @@ impl World {
     fn fresh(&mut self) -> Uuid {
         self.said += 1;
         Uuid::new_v5(&NAMESPACE, &[self.begun.0.to_le_bytes(), self.said.to_le_bytes()].concat())
+    }
+
+    /// All that a workload comes to, from now on.
+    fn arrange_life(&mut self, node: NodeId, instance: InstanceId, life: &Life) {
+        for (index, (after, _)) in life.moments.iter().enumerate() {
+            self.arrange(self.now + after, Event::Lives(node, instance, index));
+        }
     }
 
     fn arrange(&mut self, at: u64, event: Event) {

@@ -3,7 +3,7 @@
 //! The nodes are state. Everything else follows from them: who holds what, when room lapses, who is where, and which
 //! nodes changed since when.
 
-use super::census::{Census, Domain, Domains};
+use super::census::{Census, Counts, Domain, Domains};
 use super::changes::Changes;
 use super::nodes::{NodeState, Nodes, Reservation};
 use messages::id::{InstanceId, JobId, NodeId};
@@ -133,8 +133,10 @@ impl Cluster {
 
     /// Whether room is held for an instance of a later revision of a job.
     pub(super) fn holds_later(&self, job: JobId, revision: u32) -> bool {
-        let held = self.reserved.keys().filter_map(|instance| self.reservation(*instance));
-        held.into_iter().any(|(_, held)| held.job == job && held.ask.revision > revision)
+        let counts = self.census.number(job).and_then(|number| self.census.counts(number));
+        let slots = counts.into_iter().flat_map(Counts::at_nodes).flat_map(|name| self.named(name));
+        let mut held = slots.filter_map(|slot| self.at(*slot)).flat_map(|(_, node)| node.reservations());
+        held.any(|held| held.job == job && held.ask.revision > revision)
     }
 
     /// When the next reservation lapses.

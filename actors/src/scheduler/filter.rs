@@ -172,7 +172,8 @@ fn permanent<'a>(want: &Want<'a>, node: &NodeState) -> Option<Strike<'a>> {
     if let Some(first) = missing.next() {
         return Some(Strike::Tags(first, missing.count() as u64 + 1));
     }
-    too_little(want, node).next().map(|(of, missing)| Strike::Capacity(of, missing))
+    let shortage = node.capacity().shortage(&want.workload.resources);
+    shortage.map(|(dimension, missing)| Strike::Capacity(dimension, missing))
 }
 
 /// The fewest instances that a domain has which could take one, for each spread that must hold.
@@ -219,7 +220,7 @@ pub fn obstacles<'a>(
 ) -> Vec<Strike<'a>> {
     let (node, free) = (surveyed.node, view.free(surveyed.node));
     let policy = surveyed.strike.clone().filter(|strike| matches!(strike, Strike::Policy(_)));
-    let never: Vec<(Dimension, u64)> = too_little(want, node).collect();
+    let never: Vec<(Dimension, u64)> = node.capacity().shortages(&want.workload.resources).collect();
     let is_known = |of: Dimension| never.iter().any(|(other, _)| *other == of);
     let now = shortages(want, &free).filter(|strike| !matches!(strike, Strike::Free(of, _) if is_known(*of)));
     policy
@@ -239,19 +240,10 @@ fn missing_tags<'a>(want: &Want<'a>, node: &NodeState) -> impl Iterator<Item = &
     required.filter(|tag| !node.satisfies(tag))
 }
 
-/// What a node has too little of in all, and how much is missing.
-fn too_little(want: &Want<'_>, node: &NodeState) -> impl Iterator<Item = (Dimension, u64)> {
-    let (need, all) = (&want.workload.resources, node.capacity());
-    let missing = |of: Dimension| (of, need.get(of).saturating_sub(all.get(of)));
-    Dimension::ALL.into_iter().map(missing).filter(|(_, missing)| *missing > 0)
-}
-
 /// What a node has not enough left of.
 pub(super) fn shortages<'a>(want: &Want<'a>, free: &Resources) -> impl Iterator<Item = Strike<'a>> {
-    let need = &want.workload.resources;
-    let counts = |of: &Dimension| *of != Dimension::Memory || !crate::mutant!(MemoryIgnored);
-    let missing = |of: Dimension| (of, need.get(of).saturating_sub(free.get(of)));
-    let short = Dimension::ALL.into_iter().filter(counts).map(missing).filter(|(_, missing)| *missing > 0);
+    let counts = |of: Dimension| of != Dimension::Memory || !crate::mutant!(MemoryIgnored);
+    let short = free.shortages(&want.workload.resources).filter(move |(of, _)| counts(*of));
     short.map(|(of, missing)| Strike::Free(of, missing))
 }
 

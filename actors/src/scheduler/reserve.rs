@@ -87,10 +87,10 @@ pub(super) fn reserve(
         let waiting = state.waiting.get(&ask.instance).map(|waiting| waiting.ask.revision);
         let taken = held.is_some() || waiting.is_some_and(|revision| revision != ask.revision);
         let decision = if taken { None } else { desk.decide(*job, ask) };
-        let Some(decision) = decision.clone().filter(|decision| decision.chosen == Some(*node)) else {
-            return Err(otherwise(state, decision, ask, *node));
-        };
-        decided.push((*job, ask, decision));
+        match decision {
+            Some(decision) if decision.chosen == Some(*node) => decided.push((*job, ask, decision)),
+            other => return Err(otherwise(state, other, ask, *node)),
+        }
     }
     for (spec, workload) in jobs.iter().zip(&workloads) {
         let want = check::want(spec, workload);

@@ -62,11 +62,14 @@ pub(super) async fn apply(
 }
 
 async fn pass_on(site: &Site, id: Option<Uuid>, realm: String, request: Request) -> Result<Json<Applied>, Failed> {
-    if !is_name(&realm) {
-        return Err(Failed::invalid(format!("{realm:?} is not the name of a realm")));
-    }
+    check_realm(&realm)?;
     let id = id.unwrap_or_else(Uuid::now_v7);
     answered(id, site.submit(id, operator(), realm, request).await)
+}
+
+/// Refuses what cannot be the name of a realm.
+pub(super) fn check_realm(realm: &str) -> Result<(), Failed> {
+    if is_name(realm) { Ok(()) } else { Err(Failed::invalid(format!("{realm:?} is not the name of a realm"))) }
 }
 
 /// What is answered to a command.

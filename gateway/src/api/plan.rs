@@ -1,6 +1,6 @@
 //! What would come of it: plans, applying what was planned, and capacity, all found out in a fork of the fold.
 
-use super::commands::{answered, unreadable};
+use super::commands::{answered, check_realm, unreadable};
 use super::failed::{Asked, Failed};
 use super::guard::operator;
 use super::reads::look;
@@ -16,7 +16,7 @@ use axum::extract::rejection::JsonRejection;
 use messages::api::{Applied, Capacity, Difference, Failure, Plan};
 use messages::envelope::MessageId;
 use messages::id::PolicyId;
-use messages::manifest::{JobSpec, Manifest, is_name};
+use messages::manifest::{JobSpec, Manifest};
 use messages::policy::{Message, Request};
 use messages::reason::{Reason, Refusal};
 use serde::{Deserialize, Serialize};
@@ -65,9 +65,7 @@ fn sound(body: Result<Json<Manifests>, JsonRejection>) -> Result<Vec<Manifest>, 
     }
     for manifest in &mut manifests {
         manifest.build.clear();
-        if !is_name(&manifest.realm) {
-            return Err(Failed::invalid(format!("{:?} is not the name of a realm", manifest.realm)));
-        }
+        check_realm(&manifest.realm)?;
     }
     Ok(manifests)
 }
@@ -91,9 +89,7 @@ pub(super) async fn apply_planned(
 ) -> Result<Json<Applied>, Failed> {
     let (position, hash) = named(plan)?;
     let (id, realm) = (id.unwrap_or_else(Uuid::now_v7), manifest.realm.clone());
-    if !is_name(&realm) {
-        return Err(Failed::invalid(format!("{realm:?} is not the name of a realm")));
-    }
+    check_realm(&realm)?;
     let request = Request::Apply { manifest: manifest.clone() };
     let asked_before = site.read(|fold| {
         let policy = fold.policy(PolicyId::of_realm(&realm));

@@ -3,7 +3,7 @@
 use crate::policy::Change;
 use crate::reason::{Reason, Refusal};
 use crate::resources::Resources;
-use crate::scheduler::Decision;
+use crate::scheduler::{Decision, Unplaceable};
 use crate::time::{Timestamp, rfc3339};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -129,6 +129,14 @@ pub struct PlannedWait {
     /// The smallest change that would make it fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<String>,
+}
+
+impl PlannedWait {
+    /// It waits for what is said of it.
+    pub fn new(job: String, slot: u32, why: Unplaceable) -> Self {
+        let Unplaceable { reason, message, nearest, change, .. } = why;
+        Self { job, slot, reason, message, nearest, change }
+    }
 }
 
 /// A rollout that would begin.

@@ -205,10 +205,9 @@ impl Changing {
 fn agree(state: &Scheduler, jobs: &[JobSpec], dice: &mut Dice) {
     let ids: Vec<NodeId> = state.cluster().nodes().map(|(id, _)| id).collect();
     for spec in jobs {
-        let job = JobId::named(&spec.realm, &spec.name);
         let workload = spec.workload.clone().into();
-        let (realm, name, exclusive) = (&*spec.realm, &*spec.name, spec.exclusive);
-        let want = filter::Want { job, realm, name, exclusive, workload: &workload, place: &spec.place };
+        let want = check::want(spec, &workload);
+        let (job, name) = (want.job, want.name);
         let mut view = ClusterView::new(state);
         let (indexed, scanned) = (filter::Survey::new(&view, want), filter::Survey::of_nodes(&view, want));
         for slot in 0..1 + dice.below(4) {
