@@ -8,6 +8,7 @@ use crate::resources::Resources;
 use crate::shared::Shared;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU32;
 
 /// The site whose scheduler places instances, until jobs can name another.
 pub const DEFAULT_SITE: &str = "local";
@@ -107,6 +108,28 @@ pub enum Message {
         /// Where instances of theirs go, in the order in which that is decided.
         placements: Vec<Placement>,
     },
+    /// Host: several schedulers decide about the same nodes, and these are at home with this one.
+    Share {
+        /// Its share.
+        share: Share,
+    },
+}
+
+/// The nodes that are at home with one of several schedulers. It takes others only where none of its own is as good, so
+/// that two that know little of each other seldom want the same room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// Which of them, from zero.
+    pub number: u32,
+    /// How many schedulers there are.
+    pub of: NonZeroU32,
+}
+
+impl Share {
+    /// Whether a node is at home here. Names are spread evenly by what they hash to, which is their identity.
+    pub const fn has(&self, node: NodeId) -> bool {
+        node.0.as_u128() % self.of.get() as u128 == self.number as u128
+    }
 }
 
 /// Where an instance goes, as it was planned.
@@ -266,5 +289,10 @@ pub enum Event {
         mode: crate::policy::Mode,
         /// Cedar policies.
         text: String,
+    },
+    /// Its share of the nodes changed.
+    ShareSet {
+        /// The share.
+        share: Share,
     },
 }

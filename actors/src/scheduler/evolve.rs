@@ -1,5 +1,6 @@
 //! How the scheduler's state follows from its events.
 
+use super::index::Memo;
 use super::nodes::{RefusedBy, Reservation};
 use super::{RESERVATION, REVISIONS_MAX, Rules, Scheduler, Waiting};
 use messages::id::{InstanceId, JobId, NodeId};
@@ -66,6 +67,10 @@ impl Scheduler {
                 let rules = Rules { version: *version, mode: *mode, text: text.clone(), compiled };
                 self.rules.insert(realm.clone(), rules);
                 self.retry_all(at);
+            }
+            Event::ShareSet { share } => {
+                self.share = Some(*share);
+                self.memo = Memo::default();
             }
         }
     }

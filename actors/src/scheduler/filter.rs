@@ -153,6 +153,7 @@ impl<'a> Survey<'a> {
 
 /// What judges nodes for good: the rules of the realm, if it has any, tags, and what a node has in all.
 pub(super) struct Judge<'a> {
+    pub state: &'a Scheduler,
     pub want: Want<'a>,
     rules: Option<(&'a Rules, Party)>,
 }
@@ -161,7 +162,7 @@ impl<'a> Judge<'a> {
     pub(super) fn new(state: &'a Scheduler, want: Want<'a>) -> Self {
         let rules = state.rules.get(want.realm);
         let party = |rules| (rules, Party::job(want.realm, want.name, want.workload, want.exclusive));
-        Self { want, rules: rules.map(party) }
+        Self { state, want, rules: rules.map(party) }
     }
 
     pub(super) fn survey(&self, id: NodeId, node: &'a NodeState) -> Surveyed<'a> {

@@ -50,7 +50,7 @@ use messages::manifest::{Level, Place, Workload};
 use messages::node::{self, ClaimSpec, NodeView};
 use messages::policy::{self, Mode};
 use messages::reason::{Reason, Refusal};
-use messages::scheduler::{Ask, Decision, Event, Message, Unplaceable};
+use messages::scheduler::{Ask, Decision, Event, Message, Share, Unplaceable};
 use messages::shared::Shared;
 use messages::time::{Span, Timestamp};
 use messages::{envelope::Address, job};
@@ -76,6 +76,7 @@ pub struct Scheduler {
     retry: Option<(Timestamp, u64)>,
     repels: BTreeSet<(JobId, JobId, Level)>,
     rules: BTreeMap<String, Rules>,
+    share: Option<Share>,
     #[serde(skip)]
     memo: index::Memo,
 }
@@ -190,6 +191,11 @@ impl Scheduler {
     /// What a job is called in its realm.
     fn name_of(&self, job: JobId) -> Option<String> {
         self.jobs.get(&job).map(|known| known.name.clone())
+    }
+
+    /// Whether a node is at home with this scheduler, where there are others.
+    fn is_at_home(&self, node: NodeId) -> Option<bool> {
+        self.share.map(|share| share.has(node))
     }
 
     /// Whether a realm has rules for placements.
@@ -393,6 +399,11 @@ impl Behavior for Scheduler {
             Message::Check { policy, ticket, jobs } => {
                 let outcome = check::check(self, jobs);
                 turn.send(Address::from(*policy), policy::Message::Checked { ticket: *ticket, outcome });
+            }
+            Message::Share { share } => {
+                if self.share != Some(*share) {
+                    turn.record(Event::ShareSet { share: *share });
+                }
             }
             Message::Wake { .. } => self.woken(turn),
             Message::Reserve { policy, ticket, jobs, placements } => {

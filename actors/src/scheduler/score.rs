@@ -9,6 +9,7 @@
 //! | apart  | 4      | how few there are of jobs it should be apart from                                      |
 //! | spread | 4      | how few of the same job its domain has beyond the emptiest                             |
 //! | avoid  | 40     | whether it is none of the nodes to avoid                                               |
+//! | home   | 2      | whether the node is at home with this scheduler, where several decide                  |
 //!
 //! A term that does not apply is absent: `fit` without a need, `near` without an instance to be near to, `alike` for a
 //! job that wants its own company or says itself how it spreads over nodes.
@@ -23,8 +24,8 @@ use messages::resources::Resources;
 use messages::scheduler::Term;
 
 /// Names and weights, in the order of [`Terms`].
-const TERMS: [(&str, i64); 7] =
-    [("fit", 1), ("alike", 2), ("prefer", 4), ("near", 4), ("apart", 4), ("spread", 4), ("avoid", 40)];
+const TERMS: [(&str, i64); 8] =
+    [("fit", 1), ("alike", 2), ("prefer", 4), ("near", 4), ("apart", 4), ("spread", 4), ("avoid", 40), ("home", 2)];
 
 /// The best value of a term.
 const BEST: i64 = 1_000;
@@ -57,19 +58,20 @@ pub fn score<'a>(
     floors: &Floors,
     avoid: &[NodeId],
 ) -> Terms {
-    let Terms([fit, _, prefer, ..]) = own(want, &view.free(node), node);
+    let Terms([fit, _, prefer, .., home]) = own(want, &view.free(node), node, view.state.is_at_home(id));
     let avoided = (!avoid.is_empty()).then(|| avoid.contains(&id));
-    let Terms([_, alike, _, near, apart, spread, avoid]) = company(view, want, node.spot(), floors, avoided);
-    Terms([fit, alike, prefer, near, apart, spread, avoid])
+    let Terms([_, alike, _, near, apart, spread, avoid, _]) = company(view, want, node.spot(), floors, avoided);
+    Terms([fit, alike, prefer, near, apart, spread, avoid, home])
 }
 
-/// The terms that follow from the node alone, with what it has left.
-pub(super) fn own(want: &Want<'_>, free: &Resources, node: &NodeState) -> Terms {
-    Terms([fit(want, free, node), None, prefer(want, node), None, None, None, None])
+/// The terms that follow from the node alone, with what it has left, and from whether it is at home here, if that counts.
+pub(super) fn own(want: &Want<'_>, free: &Resources, node: &NodeState, home: Option<bool>) -> Terms {
+    let home = home.map(|home| if home { BEST } else { 0 });
+    Terms([fit(want, free, node), None, prefer(want, node), None, None, None, None, home])
 }
 
 /// The most that the node's own terms come to.
-pub(super) const OWN_MAX: i64 = BEST * (TERMS[0].1 + TERMS[2].1);
+pub(super) const OWN_MAX: i64 = BEST * (TERMS[0].1 + TERMS[2].1 + TERMS[7].1);
 
 /// The terms that follow from who is where, and from whether the node is one to avoid, if there are any such.
 pub(super) fn company(
@@ -81,7 +83,7 @@ pub(super) fn company(
 ) -> Terms {
     let avoid = avoided.map(|avoided| if avoided { 0 } else { BEST });
     let (near, apart) = (near(view, want, spot), apart(view, want, spot));
-    Terms([None, alike(view, want, spot), None, near, apart, spread(view, want, spot, floors), avoid])
+    Terms([None, alike(view, want, spot), None, near, apart, spread(view, want, spot, floors), avoid, None])
 }
 
 /// The mean share in use afterwards over the dimensions it needs, less a quarter of the gap between the fullest and

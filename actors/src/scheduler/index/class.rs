@@ -182,7 +182,7 @@ impl Class {
                         None => NOTHING,
                         Some((id, node)) if was == NOTHING => self.judge_new(&Judge::new(state, want), id, node),
                         Some(_) if self.is_fixed(was) => continue,
-                        Some((_, node)) => self.judge(&want, node),
+                        Some((id, node)) => self.judge(state, &want, id, node),
                     };
                     self.put(order, grouping, slot, verdict);
                 }
@@ -221,17 +221,17 @@ impl Class {
     fn judge_new(&mut self, judge: &Judge<'_>, id: NodeId, node: &NodeState) -> u16 {
         match judge.survey(id, node).strike {
             Some(strike) => self.struck(&strike, true, false),
-            None => self.judge(&judge.want, node),
+            None => self.judge(judge.state, &judge.want, id, node),
         }
     }
 
     /// The verdict on a node that nothing strikes out for good.
-    fn judge(&mut self, want: &Want<'_>, node: &NodeState) -> u16 {
+    fn judge(&mut self, state: &Scheduler, want: &Want<'_>, id: NodeId, node: &NodeState) -> u16 {
         let free = node.capacity().minus(node.used());
         let open = node.standing() == Standing::Ready || crate::mutant!(FloorsOverAll);
         match filter::no_room(want, &free, node.gpus()).or_else(|| filter::not_ready(node)) {
             Some(strike) => self.struck(&strike, false, open),
-            None => FITS | score::own(want, &free, node).sum() as u16,
+            None => FITS | score::own(want, &free, node, state.is_at_home(id)).sum() as u16,
         }
     }
 

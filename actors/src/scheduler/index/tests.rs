@@ -8,7 +8,7 @@ use messages::node::{ClaimView, Standing};
 use messages::policy::Mode;
 use messages::reason::Reason;
 use messages::resources::{Dimension, Resources};
-use messages::scheduler::{Ask, Message};
+use messages::scheduler::{Ask, Message, Share};
 use messages::time::Span;
 use proptest::prelude::*;
 
@@ -194,6 +194,10 @@ impl Changing {
             6..12 => self.view(false),
             12 => self.view(true),
             13 | 14 => self.join(),
+            15 if self.dice.one_in(4) => {
+                let share = Share { number: self.dice.below(3) as u32, of: 3.try_into().expect("three") };
+                self.story.say(Message::Share { share });
+            }
             15 => self.rules(),
             16 => {
                 // Room that was given away lapses.

@@ -29,7 +29,7 @@ pub fn measure(setting: &Setting, rows: &mut Vec<Row>) -> Result<(), Fault> {
     let nodes = setting.count(1_000, 200);
     for schedulers in SCHEDULERS {
         let rate = RATE * nodes as u64 / 1_000;
-        let plan = Plan { schedulers, nodes, rate, age: AGE };
+        let plan = Plan { schedulers, nodes, rate, age: AGE, again: false };
         let seen = World::new(plan).run(setting.count(STEPS, QUICK_STEPS));
         if seen.claims == 0 {
             return Err(Fault::Failed(format!("{schedulers} schedulers claimed nothing in {} steps", seen.steps)));

@@ -6,6 +6,8 @@
 
 use crate::fgd::replay::draw;
 use actors::cast::{AnyCell, AnyOutcome};
+use messages::codec::{decode_entry, encode_entry};
+use messages::entry::Entry;
 use messages::envelope::{Address, Body, Envelope, MessageId, Principal};
 use messages::id::{ActorId, CorrelationId, InstanceId, JobId, NodeId, SchedulerId};
 use messages::job;
@@ -13,10 +15,11 @@ use messages::manifest::{Place, Workload};
 use messages::node::{self, NodeSpec};
 use messages::reason::Reason;
 use messages::resources::Resources;
-use messages::scheduler::{self, Ask};
+use messages::scheduler::{self, Ask, Share};
 use messages::shared::Shared;
 use messages::time::{Span, Timestamp};
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use uuid::Uuid;
 
 const REALM: &str = "bench";
@@ -40,6 +43,8 @@ pub struct Plan {
     pub rate: u64,
     /// How old a node's view is when schedulers hear it.
     pub age: Span,
+    /// Whether every entry is read again from its bytes and its turn taken again.
+    pub again: bool,
 }
 
 /// What was seen.
@@ -53,6 +58,10 @@ pub struct Seen {
     pub refused: usize,
     /// Moments at which a node held more than it has, or two nodes the same instance.
     pub doubled: usize,
+    /// Placements that were decided again.
+    pub again: usize,
+    /// Entries that came out otherwise when their turns were taken again.
+    pub differ: usize,
 }
 
 /// What is on its way.
@@ -66,6 +75,8 @@ enum Due {
 pub struct World {
     plan: Plan,
     cells: BTreeMap<ActorId, AnyCell>,
+    /// The same, followed by what was written alone.
+    followed: BTreeMap<ActorId, AnyCell>,
     schedulers: Vec<ActorId>,
     queue: BTreeMap<(Timestamp, u64), Due>,
     workloads: Vec<Shared<Workload>>,
@@ -88,6 +99,7 @@ impl World {
         let mut world = Self {
             plan,
             cells: BTreeMap::new(),
+            followed: BTreeMap::new(),
             schedulers,
             queue: BTreeMap::new(),
             workloads: SIZES.iter().map(workload).collect(),
@@ -97,8 +109,14 @@ impl World {
             now: Timestamp(1_700_000_000_000_000),
             seen: Seen::default(),
         };
-        for scheduler in world.schedulers.clone() {
+        let of = u32::try_from(plan.schedulers).ok().and_then(NonZeroU32::new);
+        for (scheduler, number) in world.schedulers.clone().into_iter().zip(0..) {
             world.cells.insert(scheduler, AnyCell::new(scheduler));
+            if let Some(of) = of.filter(|of| of.get() > 1) {
+                let share = scheduler::Message::Share { share: Share { number, of } };
+                let share = world.envelope(Address::Host, scheduler, share.into());
+                world.deliver(&share);
+            }
         }
         for number in 0..plan.nodes {
             world.join(number);
@@ -169,6 +187,9 @@ impl World {
         let claim = matches!(envelope.body, Body::Node(node::Message::Claim { .. }));
         self.seen.claims += usize::from(claim);
         let AnyOutcome::Entry(entry) = cell.handle(envelope, now) else { return };
+        if self.plan.again {
+            self.take_again(to, &entry);
+        }
         let said: Vec<Envelope> = entry.head().envelopes().collect();
         for envelope in said {
             self.said(to, envelope);
@@ -178,6 +199,24 @@ impl World {
             let used = view.claims.iter().fold(Resources::default(), |sum, claim| sum.plus(&claim.resources));
             self.seen.doubled += usize::from(!view.spec.capacity.fits(&used));
             self.tell_all(NodeId(to.id), view);
+        }
+    }
+
+    /// Reads an entry from its bytes, takes its turn again, and compares what comes of it, byte for byte.
+    fn take_again(&mut self, actor: ActorId, entry: &Entry) {
+        let (mut written, mut again) = (Vec::new(), Vec::new());
+        encode_entry(entry, &mut written);
+        let cell = self.followed.entry(actor).or_insert_with(|| AnyCell::new(actor));
+        let retaken = decode_entry(&written).ok().and_then(|(read, _)| cell.retake(&read));
+        let Some(retaken) = retaken.filter(|retaken| cell.apply(retaken).is_ok()) else {
+            self.seen.differ += 1;
+            return;
+        };
+        encode_entry(&retaken, &mut again);
+        self.seen.differ += usize::from(again != written);
+        if let Entry::Scheduler(record) = &retaken {
+            let placed = record.events.iter().filter(|event| matches!(event, scheduler::Event::Placed { .. }));
+            self.seen.again += placed.count();
         }
     }
 
@@ -240,11 +279,18 @@ mod tests {
 
     #[test]
     fn schedulers_that_know_little_conflict_and_never_give_a_room_twice() {
-        let plan = Plan { schedulers: 4, nodes: 4, rate: 2_000, age: Span(200_000) };
+        let plan = Plan { schedulers: 4, nodes: 4, rate: 2_000, age: Span(200_000), again: false };
         let stale = World::new(plan).run(20_000);
         assert!(stale.refused > 0 && stale.doubled == 0, "{stale:?}");
         let fresh = World::new(Plan { age: Span(2_000), ..plan }).run(20_000);
         assert!(fresh.refused * stale.claims < stale.refused * fresh.claims, "{fresh:?} against {stale:?}");
         assert_eq!(World::new(plan).run(20_000), stale, "the same again");
+    }
+
+    #[test]
+    fn every_decision_of_a_hundred_thousand_comes_out_the_same_from_its_entry() {
+        let plan = Plan { schedulers: 1, nodes: 500, rate: 2_000, age: Span(20_000), again: true };
+        let seen = World::new(plan).run(600_000);
+        assert!(seen.again >= 100_000 && seen.differ == 0, "{seen:?}");
     }
 }
