@@ -12,6 +12,9 @@ pub fn run(words: &[String]) -> Option<ExitCode> {
             Err(error) => Err(format!("{jobs} is no number: {error}")),
         },
         [scheduling::CHILD, directory] => scheduling::child(directory).map(|said| println!("{said}")),
+        [scheduling::placed::CHILD, directory, nodes, jobs, rate] => {
+            scheduling::placed::child(directory, [nodes, jobs, rate])
+        }
         [ingress::CHILD, listen, upstream] => ingress::child(listen, upstream),
         _ => return None,
     };

@@ -17,6 +17,10 @@ use messages::time::Span;
 const REALM: &str = "sim";
 /// A second in microseconds.
 const SECOND: u64 = 1_000_000;
+/// What a machine has, and of which part of it a small instance needs one.
+const CPU_MILLI: u64 = 64_000;
+const MEMORY_BYTES: u64 = 256 << 30;
+const SMALL: u64 = 400;
 /// How many jobs one manifest declares.
 const JOBS_PER_MANIFEST: u32 = 50;
 
@@ -35,6 +39,8 @@ pub struct Big {
     pub jobs: u32,
     /// How many instances each has.
     pub instances: u32,
+    /// Whether they stay and are small, four hundred to a machine.
+    pub stays: bool,
     /// The shortest and the longest run of an instance, in seconds; each job has its own.
     pub lasts: (u64, u64),
     /// How many seconds are simulated.
@@ -55,6 +61,7 @@ impl Big {
             joins: 20,
             jobs: 0,
             instances: 0,
+            stays: false,
             lasts: (1, 1),
             seconds,
             faults: 0,
@@ -65,6 +72,13 @@ impl Big {
     /// Machines with about one instance each, whose runs last so long.
     pub const fn busy(machines: u32, seconds: u64, lasts: (u64, u64)) -> Self {
         Self { jobs: machines / 8, instances: 8, lasts, ..Self::idle(machines, seconds) }
+    }
+
+    /// Machines with 328 small instances each that are declared all at once, and stay: with 6,100 machines the two million
+    /// of the C2M challenge (HashiCorp, 2020).
+    pub const fn packed(machines: u32, seconds: u64) -> Self {
+        let (all, instances) = (machines * 328, 1_000);
+        Self { jobs: all.div_ceil(instances), instances, stays: true, ..Self::idle(machines, seconds) }
     }
 
     /// With faults: so many of single machines, and so many that everyone feels.
@@ -115,8 +129,8 @@ impl Big {
                 site: format!("site-{}", rack / self.site.max(1)),
                 region: "region".into(),
                 capacity: Resources {
-                    cpu_milli: 64_000,
-                    memory_bytes: 256 << 30,
+                    cpu_milli: CPU_MILLI,
+                    memory_bytes: MEMORY_BYTES,
                     ports: 1_000,
                     ..Resources::default()
                 },
@@ -139,13 +153,15 @@ impl Big {
     }
 
     fn job(&self, number: u32, draws: &Draws) -> JobSpec {
-        let lasts = draws.pick(&[3, u64::from(number)], self.lasts.0, self.lasts.1);
-        let run = vec!["./batch".into(), "--start=200ms".into(), format!("--exit-after={lasts}s")];
-        let resources = Resources {
-            cpu_milli: 500 << draws.pick(&[4, u64::from(number)], 0, 4),
-            memory_bytes: (1 << 30) << draws.pick(&[5, u64::from(number)], 0, 3),
-            ..Resources::default()
-        };
+        let mut run = vec!["./batch".into(), "--start=200ms".into()];
+        let mut resources =
+            Resources { cpu_milli: CPU_MILLI / SMALL, memory_bytes: MEMORY_BYTES / SMALL, ..Resources::default() };
+        if !self.stays {
+            let lasts = draws.pick(&[3, u64::from(number)], self.lasts.0, self.lasts.1);
+            run.push(format!("--exit-after={lasts}s"));
+            resources.cpu_milli = 500 << draws.pick(&[4, u64::from(number)], 0, 4);
+            resources.memory_bytes = (1 << 30) << draws.pick(&[5, u64::from(number)], 0, 3);
+        }
         let workload = Workload { run, resources, stop_grace: Span::seconds(5), ..Workload::default() };
         let (realm, name) = (REALM.into(), format!("batch-{number}"));
         JobSpec { realm, name, workload, instances: self.instances, ..JobSpec::default() }

@@ -7,6 +7,8 @@ mod dlrm;
 mod draw;
 mod fleet;
 mod memory;
+mod packed;
+pub mod placed;
 mod rebalance;
 mod shared;
 
@@ -27,8 +29,16 @@ pub fn measure(setting: &Setting) -> Result<Report, Fault> {
     if let Some(directory) = &setting.draw {
         return draw::draw(setting, directory).map(|()| report);
     }
-    let parts: [Measure; 6] =
-        [decisions::measure, memory::measure, azure::measure, dlrm::measure, rebalance::measure, shared::measure];
+    let parts: [Measure; 8] = [
+        decisions::measure,
+        memory::measure,
+        azure::measure,
+        dlrm::measure,
+        rebalance::measure,
+        shared::measure,
+        placed::measure,
+        packed::measure,
+    ];
     for part in parts {
         if let Err(fault) = part(setting, &mut report.rows) {
             report.faults.push(fault);
