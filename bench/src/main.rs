@@ -71,14 +71,7 @@ impl Arguments {
         while let Some(word) = words.next() {
             let mut file = || words.next().map(PathBuf::from).ok_or_else(|| format!("{word} names a file"));
             match word.as_str() {
-                "--part" => match words.next() {
-                    Some(part) if simulation::PARTS.iter().any(|(name, _)| name == part) => {
-                        arguments.parts.push(part.clone());
-                    }
-                    _ => {
-                        return Err(format!("--part is one of {}", simulation::PARTS.map(|(name, _)| name).join(", ")));
-                    }
-                },
+                "--part" => arguments.parts.push(words.next().ok_or("--part names a part of a group")?.clone()),
                 "--workload" => arguments.workload = Some(file()?),
                 "--orders" => arguments.orders = Some(file()?),
                 "--draw" => arguments.draw = Some(file()?),
@@ -98,10 +91,26 @@ impl Arguments {
         if arguments.draw.is_some() && arguments.groups != ["scheduling"] {
             return Err("--draw belongs to the group scheduling".into());
         }
-        if !arguments.parts.is_empty() && arguments.groups != ["simulation"] {
-            return Err("--part belongs to the group simulation".into());
+        if let Some(fault) = arguments.other_part() {
+            return Err(fault);
         }
         Ok(arguments)
+    }
+
+    /// What is wrong with the parts that are asked for.
+    fn other_part(&self) -> Option<String> {
+        let first = self.parts.first()?;
+        let parts = match self.groups.as_slice() {
+            [group] if group == "simulation" => simulation::PARTS.map(|(name, _)| name).to_vec(),
+            [group] if group == "scheduling" => scheduling::PARTS.map(|(name, _)| name).to_vec(),
+            _ => {
+                return Some(format!(
+                    "--part {first} belongs to the group simulation or scheduling, and to one of them"
+                ));
+            }
+        };
+        let other = self.parts.iter().find(|part| !parts.contains(&part.as_str()))?;
+        Some(format!("{other} is no part of {}; its parts are {}", self.groups.join(" "), parts.join(", ")))
     }
 
     fn wants(&self, group: &str) -> bool {
@@ -204,6 +213,8 @@ mod tests {
         let some = parse("fold --json cell").expect("two groups");
         assert!(some.json && some.wants("cell") && some.wants("fold") && !some.wants("idle"));
         assert!(parse("fgd --workload x.csv --orders x.order.gz").is_ok_and(|some| some.orders.is_some()));
+        assert!(parse("scheduling --part shared --part c2m").is_ok_and(|some| some.parts == ["shared", "c2m"]));
+        assert!(parse("scheduling --part pairs").is_err_and(|what| what.contains("c2m")));
         assert!(parse("fold --workload x.csv").is_err_and(|what| what.contains("group fgd")));
         assert!(parse("scheduling --draw x").is_ok_and(|some| some.draw.is_some()));
         assert!(parse("--draw x").is_err_and(|what| what.contains("group scheduling")));

@@ -68,6 +68,11 @@ impl Setting {
         Ok(Self { quick, program, build, workload: None, orders: None, draw: None, parts: Vec::new() })
     }
 
+    /// Whether a part of a group is to be measured.
+    pub fn wants(&self, part: &str) -> bool {
+        self.parts.is_empty() || self.parts.iter().any(|wanted| wanted == part)
+    }
+
     /// So many, or fewer when it must be quick.
     pub const fn count(&self, whole: usize, quick: usize) -> usize {
         if self.quick { quick } else { whole }

@@ -16,8 +16,20 @@ pub use memory::{CHILD, child};
 
 use crate::setting::{Fault, Report, Setting};
 
-/// Measures one part of the group.
-type Measure = fn(&Setting, &mut Vec<crate::row::Row>) -> Result<(), Fault>;
+/// Measures a part of the group.
+type Part = fn(&Setting, &mut Vec<crate::row::Row>) -> Result<(), Fault>;
+
+/// What `--part` can name, in the order in which it is measured.
+pub const PARTS: [(&str, Part); 8] = [
+    ("decisions", decisions::measure),
+    ("memory", memory::measure),
+    ("azure", azure::measure),
+    ("dlrm", dlrm::measure),
+    ("rebalance", rebalance::measure),
+    ("shared", shared::measure),
+    ("placed", placed::measure),
+    ("c2m", packed::measure),
+];
 
 /// Measures decisions of the scheduler's actor alone, and its policies. A trace that is missing leaves out its part, and
 /// is said.
@@ -29,18 +41,8 @@ pub fn measure(setting: &Setting) -> Result<Report, Fault> {
     if let Some(directory) = &setting.draw {
         return draw::draw(setting, directory).map(|()| report);
     }
-    let parts: [Measure; 8] = [
-        decisions::measure,
-        memory::measure,
-        azure::measure,
-        dlrm::measure,
-        rebalance::measure,
-        shared::measure,
-        placed::measure,
-        packed::measure,
-    ];
-    for part in parts {
-        if let Err(fault) = part(setting, &mut report.rows) {
+    for (_, measure) in PARTS.iter().filter(|(name, _)| setting.wants(name)) {
+        if let Err(fault) = measure(setting, &mut report.rows) {
             report.faults.push(fault);
         }
     }

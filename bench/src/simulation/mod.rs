@@ -30,8 +30,7 @@ pub const PARTS: [(&str, Part); 6] = [
 /// When a world or a log does not come out as it must.
 pub fn measure(setting: &Setting) -> Result<Report, Fault> {
     let mut report = Report::default();
-    let wanted = |name: &str| setting.parts.is_empty() || setting.parts.iter().any(|part| part == name);
-    for (_, measure) in PARTS.iter().filter(|(name, _)| wanted(name)) {
+    for (_, measure) in PARTS.iter().filter(|(name, _)| setting.wants(name)) {
         measure(setting, &mut report)?;
     }
     Ok(report)
