@@ -5,6 +5,7 @@ use super::nodes::{RefusedBy, Reservation};
 use super::{RESERVATION, REVISIONS_MAX, Rules, Scheduler, Waiting};
 use messages::id::{InstanceId, JobId, NodeId};
 use messages::node::NodeView;
+use messages::policy::Mode;
 use messages::reason::Reason;
 use messages::scheduler::{Ask, Event, Unplaceable};
 use messages::time::{Span, Timestamp};
@@ -62,10 +63,7 @@ impl Scheduler {
             }
             Event::Retried { next } => self.retry = next.map(|number| (at.after(NEXT_TURN), number)),
             Event::RulesSet { realm, version, mode, text } => {
-                let old = self.rules.get(realm).map(|rules| rules.compiled.clone());
-                let compiled = old.filter(|_| crate::mutant!(OldRulesPlace)).unwrap_or_default();
-                let rules = Rules { version: *version, mode: *mode, text: text.clone(), compiled };
-                self.rules.insert(realm.clone(), rules);
+                self.set_rules(realm, *version, *mode, text);
                 self.retry_all(at);
             }
             Event::ShareSet { share } => {
@@ -73,6 +71,12 @@ impl Scheduler {
                 self.memo = Memo::default();
             }
         }
+    }
+
+    fn set_rules(&mut self, realm: &str, version: u64, mode: Mode, text: &str) {
+        let old = self.rules.get(realm).map(|rules| rules.compiled.clone());
+        let compiled = old.filter(|_| crate::mutant!(OldRulesPlace)).unwrap_or_default();
+        self.rules.insert(realm.into(), Rules { version, mode, text: text.into(), compiled });
     }
 
     /// Takes in what a node says of itself. A claim that it refused may have been asked for again and be taken by now:

@@ -103,13 +103,13 @@ fn floor(text: &str, index: usize) -> usize {
     index
 }
 
-/// The one of `candidates` that `word` was probably meant to be.
+/// The one of `candidates` that `word` was probably meant to be: the nearest, and of those as near one that begins with it.
 pub fn did_you_mean<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
     let lower = word.to_lowercase();
     let far = (word.chars().count() / 3).clamp(1, 3);
     let distance = |name: &str| strsim::damerau_levenshtein(&lower, &name.to_lowercase());
-    let scored = candidates.into_iter().map(|name| (distance(name), name)).filter(|(distance, _)| *distance <= far);
-    scored.min().map(|(_, name)| name.to_owned())
+    let scored = candidates.into_iter().map(|name| (distance(name), !name.starts_with(&lower), name));
+    scored.filter(|(distance, ..)| *distance <= far).min().map(|(.., name)| name.to_owned())
 }
 
 #[cfg(test)]
@@ -128,5 +128,6 @@ mod tests {
     fn a_near_word_is_suggested_and_a_far_one_is_not() {
         assert_eq!(did_you_mean("instnces", ["run", "instances"]), Some("instances".into()));
         assert_eq!(did_you_mean("x", ["run", "instances"]), None);
+        assert_eq!(did_you_mean("gpu", ["cpu", "gpus"]), Some("gpus".into()));
     }
 }

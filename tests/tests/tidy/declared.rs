@@ -40,9 +40,13 @@ fn blocks(page: &str) -> Vec<String> {
 #[test]
 fn tidy_the_page_on_manifests_shows_what_reads() {
     let blocks = blocks("docs/manifest.md");
-    let [whole, tokens] = blocks.as_slice() else { panic!("two blocks of TOML: {blocks:?}") };
+    let [whole, parts @ .., tokens] = blocks.as_slice() else { panic!("a manifest and tokens: {blocks:?}") };
     let manifest = read(whole, "docs/manifest.md", Format::Toml).expect("the manifest of the page reads");
     assert_eq!((manifest.jobs.len(), manifest.routes.len()), (2, 1));
+    for part in parts {
+        let part = format!("realm = \"shop\"\n{part}");
+        read(&part, "docs/manifest.md", Format::Toml).unwrap_or_else(|faults| panic!("{part}: {faults:?}"));
+    }
     gateway::proxy::TokenBook::parse(tokens).expect("the tokens of the page read");
     let examples = fs::read_to_string(root().join("examples/tokens.toml")).expect("the example is readable text");
     gateway::proxy::TokenBook::parse(&examples).expect("the tokens of the examples read");
