@@ -247,3 +247,24 @@ impl Process {
         Some(Wish::Stops(self.assignment.instance, self.life.stopping(grace)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changed_is_heeded_by_who_took_in_the_version_before_and_by_nobody_else() {
+        let mut machine = Machine::new(NodeSpec::default(), Uuid::nil());
+        machine.joined(3);
+        let changed = |since| Order::Changed { epoch: 3, since, version: 6, changed: Vec::new(), gone: Vec::new() };
+        let told = |machine: &mut Machine, order| {
+            let mut wishes = Vec::new();
+            machine.heed(order, Timestamp(1), &mut wishes);
+            wishes.into_iter().any(|wish| matches!(wish, Wish::Say(Message::Reconciled { epoch: 3, version: 6 })))
+        };
+        assert!(!told(&mut machine, changed(5)), "it has not taken in the fifth");
+        machine.heed(Order::Desired { epoch: 3, version: 5, assignments: Vec::new() }, Timestamp(1), &mut Vec::new());
+        assert!(!told(&mut machine, changed(4)));
+        assert!(told(&mut machine, changed(5)));
+    }
+}

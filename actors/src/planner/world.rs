@@ -345,3 +345,24 @@ fn life(workload: &Workload, seen: Option<&Observation>) -> Life {
     };
     Life { moments, stops_after: None }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use messages::manifest::{Check, Health};
+
+    #[test]
+    fn what_runs_already_keeps_its_ports_and_is_well_after_its_grace() {
+        let second = Span::seconds(1);
+        let grace = Span::seconds(2);
+        let health = Health { check: Check::Opinion, every: second, timeout: second, failures_max: 3, grace };
+        let workload = Workload { health: Some(health), ..Workload::default() };
+        let (ports, pid) = (vec![("http".to_string(), 7_000)], 42);
+        let running = Observation::Running { ports: ports.clone(), pid };
+        let well = Observation::Healthy { ports, pid };
+        let after = RUNS_AFTER_US + grace.0;
+        assert_eq!(life(&workload, Some(&running)).moments, vec![(after, well.clone())]);
+        assert_eq!(life(&workload, Some(&well)).moments, vec![]);
+        assert_eq!(life(&workload, None).moments.len(), 2, "first it runs, then it is well");
+    }
+}

@@ -42,6 +42,15 @@ fn only_a_changed_workload_makes_a_revision() {
 }
 
 #[test]
+fn a_count_that_changes_during_a_rollout_makes_no_further_revision() {
+    let mut stage = Stage::running(spec(2));
+    assert_eq!(stage.apply(next_workload(2, "./b")), "revision 2");
+    target(&mut stage, 2, 1, &[(1, 2), (2, 1)], &[(1, 100), (2, 0)], None);
+    assert_eq!(stage.apply(next_workload(3, "./b")), "scaled 2 to 3");
+    assert_eq!((stage.job.settled, stage.job.revision, stage.job.target()), (1, 2, 2));
+}
+
+#[test]
 fn a_job_of_which_nothing_runs_takes_the_next_revision_at_once() {
     let mut stage = Stage::new();
     stage.apply(spec(2));
