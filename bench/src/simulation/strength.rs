@@ -14,7 +14,7 @@ const SHRUNK: &str = "ORRERY_BENCH_SHRINK";
 /// Of so many planted bugs one is tried when it must be quick.
 const QUICK: usize = 20;
 /// Into so many parts `cargo mutants` parts its bugs; the first is tried.
-const SHARDS: usize = 100;
+const SHARDS: usize = 250;
 /// The crates that it makes bugs in.
 const CORE: [&str; 2] = ["messages", "actors"];
 
