@@ -299,7 +299,8 @@ impl Process {
 
     fn judge(&self, outcome: Result<(), DeliverError>, cx: &mut Context) {
         match outcome {
-            Ok(()) => {}
+            // A message for which there is no room is dropped, as by the live host: who is owed asks again.
+            Ok(()) | Err(DeliverError::Overloaded(_)) => {}
             Err(DeliverError::Panicked { actor, message }) => {
                 let signature = format!("{} panics: {message}", actor.kind.name());
                 cx.violate(Invariant::Panics, &signature, format!("{actor} panicked: {message}"));
