@@ -358,6 +358,14 @@ mod switch {
         CheckCountsAll,
         /// An entry does not say what was acknowledged before it.
         NotedLeftOut,
+        /// A node gives a GPU to an instance though another has it.
+        GpuGivenTwice,
+        /// The scheduler counts what is left of a node's GPUs together, and not one by one.
+        GpusSummed,
+        /// The scheduler takes GPUs of any model.
+        GpuModelIgnored,
+        /// The scheduler forgets that what a site adds runs out.
+        AddedIgnored,
     }
 
     /// One more than the number of the planted bug; zero for none. Of the whole process: a test plants one.

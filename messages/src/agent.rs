@@ -96,6 +96,8 @@ pub struct Assignment {
     pub goal: Goal,
     /// What it runs.
     pub workload: Shared<Workload>,
+    /// The GPUs that it was given, by number.
+    pub gpus: Vec<u16>,
 }
 
 /// What an agent should do with an instance.

@@ -9,6 +9,7 @@ pub mod codec;
 pub mod entry;
 pub mod envelope;
 pub mod frame;
+pub mod gpu;
 pub mod id;
 pub mod job;
 pub mod manifest;

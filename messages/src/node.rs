@@ -28,6 +28,9 @@ pub struct NodeSpec {
     pub tags: BTreeMap<String, String>,
     /// What it can give to instances.
     pub capacity: Resources,
+    /// The model of its GPUs; empty when it is not known.
+    #[serde(default)]
+    pub gpu_model: String,
 }
 
 /// An instance that asks for room on a node.
@@ -193,7 +196,7 @@ pub struct NodeView {
 }
 
 /// A claim as a scheduler sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ClaimView {
     /// Which instance.
     pub instance: InstanceId,
@@ -201,6 +204,8 @@ pub struct ClaimView {
     pub job: JobId,
     /// What it takes.
     pub resources: Resources,
+    /// The node's GPUs that it was given, by number: one for a part of a GPU, each of them whole otherwise.
+    pub gpus: Vec<u16>,
 }
 
 /// The agreed lengths of time around a node's lease.
@@ -255,6 +260,8 @@ pub enum Event {
     Claimed {
         /// The claim.
         claim: ClaimSpec,
+        /// The GPUs that the instance is given, by number.
+        gpus: Vec<u16>,
     },
     /// A claim was refused.
     ClaimRefused {

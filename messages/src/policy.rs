@@ -204,7 +204,7 @@ pub enum Mode {
 }
 
 /// The most a realm may use, over all of its jobs as declared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quota {
     /// Instances.
     pub instances: Option<u64>,

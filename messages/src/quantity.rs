@@ -49,6 +49,12 @@ pub enum QuantityError {
         /// The finest there is.
         smallest: &'static str,
     },
+    /// More than one GPU, and a part of one.
+    #[error("{text:?} is more than one GPU and not a whole number of them; a part is a part of one")]
+    Parted {
+        /// What was written.
+        text: String,
+    },
     /// More than there are numbers for.
     #[error("{text:?} is more than can be counted")]
     TooLarge {
@@ -107,6 +113,26 @@ const BITS: Measure = Measure {
     units: &[("bps", 1), ("kbps", 1_000), ("Mbps", 1_000_000), ("Gbps", 1_000_000_000), ("Tbps", 1_000_000_000_000)],
 };
 
+const RATE: Measure = Measure {
+    what: "an amount of bytes a second",
+    example: "\"100MiB/s\"",
+    smallest: "1B/s",
+    units: &[
+        ("B/s", 1),
+        ("KiB/s", 1 << 10),
+        ("MiB/s", 1 << 20),
+        ("GiB/s", 1 << 30),
+        ("kB/s", 1_000),
+        ("MB/s", 1_000_000),
+        ("GB/s", 1_000_000_000),
+    ],
+};
+
+const GPUS: Measure =
+    Measure { what: "a number of GPUs", example: "2 or 0.25", smallest: "0.001", units: &[("", 1_000)] };
+
+const COUNT: Measure = Measure { what: "a number of them", example: "2", smallest: "1", units: &[("", 1)] };
+
 const CPU: Measure = Measure {
     what: "an amount of processor time",
     example: "\"250m\" (thousandths of a core) or \"1.5\" (cores)",
@@ -147,6 +173,32 @@ pub fn bits(text: &str) -> Result<u64, QuantityError> {
     BITS.whole(text)
 }
 
+/// Bytes a second, like `100MiB/s`.
+///
+/// # Errors
+/// When it is not one, has no unit, or does not fit.
+pub fn rate(text: &str) -> Result<u64, QuantityError> {
+    RATE.whole(text)
+}
+
+/// GPUs in thousandths of one, like `2` or `0.25`. More than one are whole.
+///
+/// # Errors
+/// When it is not a number of them, or more than one and not whole.
+pub fn gpus(text: &str) -> Result<u64, QuantityError> {
+    let milli = GPUS.whole(text)?;
+    let parted = milli > 1_000 && !milli.is_multiple_of(1_000);
+    if parted { Err(QuantityError::Parted { text: text.into() }) } else { Ok(milli) }
+}
+
+/// A whole number.
+///
+/// # Errors
+/// When it is not one.
+pub fn count(text: &str) -> Result<u64, QuantityError> {
+    COUNT.whole(text)
+}
+
 /// Processor time in thousandths of a core, like `250m`, `2` or `1.5`.
 ///
 /// # Errors
@@ -161,7 +213,7 @@ impl Measure {
     }
 
     fn unit_names(&self) -> String {
-        let name = |(name, _): &(&'static str, u64)| if name.is_empty() { "none for whole cores" } else { *name };
+        let name = |(name, _): &(&'static str, u64)| if name.is_empty() { "none for whole ones" } else { *name };
         self.units.iter().map(name).collect::<Vec<_>>().join(", ")
     }
 
@@ -197,13 +249,14 @@ impl Measure {
         if unit.is_empty() {
             return Err(QuantityError::NoUnit { text: text.into(), example: self.example, units: self.unit_names() });
         }
-        if !unit.chars().all(char::is_alphabetic) {
+        if !unit.chars().all(|letter| letter.is_alphabetic() || letter == '/') {
             return Err(self.not_one(text));
         }
         let lower = unit.to_lowercase();
         let close = |name: &str| {
             let name = name.to_lowercase();
-            !name.is_empty() && (name == lower || name.replace("ib", "i") == lower || name.replace("ps", "") == lower)
+            let shorter = [name.replace("ib", "i"), name.replace("ps", ""), name.replace("/s", "")];
+            !name.is_empty() && (name == lower || shorter.contains(&lower))
         };
         let spelled = |name: &str| strsim::damerau_levenshtein(name, unit) == 1 && unit.len() > 1 && name.len() > 1;
         let found = self.units.iter().map(|(name, _)| *name);
@@ -255,6 +308,8 @@ mod tests {
         assert_eq!(cpu("250m"), Ok(250));
         assert_eq!(cpu("1.5"), Ok(1_500));
         assert_eq!(cpu("2"), Ok(2_000));
+        assert_eq!(rate("100MiB/s"), Ok(100 << 20));
+        assert_eq!((gpus("2"), gpus("0.25"), count("3")), (Ok(2_000), Ok(250), Ok(3)));
     }
 
     #[test]
@@ -302,6 +357,13 @@ mod tests {
             said(cpu("0.0001")),
             "\"0.0001\" is an amount of processor time finer than 1m, the smallest there is"
         );
+        assert_eq!(said(rate("5MiB")).split(';').nth(1), Some(" did you mean \"MiB/s\""));
+        assert_eq!(
+            said(gpus("1.5")),
+            "\"1.5\" is more than one GPU and not a whole number of them; a part is a part of one"
+        );
+        assert_eq!(said(gpus("0.0001")), "\"0.0001\" is a number of GPUs finer than 0.001, the smallest there is");
+        assert_eq!(said(count("1.5")), "\"1.5\" is a number of them finer than 1, the smallest there is");
         assert_eq!(
             said(span("fast").map(|span| span.0)),
             "\"fast\" is not a length of time; write it like \"500ms\", \"10s\" or \"1m30s\""

@@ -120,6 +120,14 @@ reasons! {
     NotDurable = "not-durable",
     /// The process vanished without a record, as after a reboot.
     Vanished = "vanished",
+    /// No node has enough reading and writing of storage left.
+    NoDiskIo = "no-disk-io",
+    /// No node has enough GPUs left, or enough of one.
+    NoGpu = "no-gpu",
+    /// The node's GPUs are of no model that it may have.
+    GpuModel = "gpu-model",
+    /// No node has enough left of what a site added.
+    NoResource = "no-resource",
 }
 
 impl fmt::Display for Reason {

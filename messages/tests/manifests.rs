@@ -69,7 +69,7 @@ fn the_examples_are_read_as_they_are_meant() {
     assert_eq!(a.workload.base_directory, "/home/ann/examples");
     assert_eq!(a.workload.ports, ["http"]);
     let resources =
-        Resources { cpu_milli: 250, memory_bytes: 64 << 20, disk_bytes: 100 << 20, network_bits: 0, ports: 1 };
+        Resources { cpu_milli: 250, memory_bytes: 64 << 20, disk_bytes: 100 << 20, ports: 1, ..Resources::default() };
     assert_eq!(a.workload.resources, resources);
     assert_eq!(a.workload.links["b"].latency_p99, Some(Span::milliseconds(5)));
     assert_eq!(a.workload.links["b"].bandwidth_bits, Some(10_000_000));
@@ -141,6 +141,25 @@ path = "/pages"
     assert_eq!(manifest.routes["SHOP.test/api/"].host, "shop.test");
     assert_eq!(manifest.routes["SHOP.test/api/"].path, "/api");
     assert_eq!(manifest.routes["shop.test"].path, "/pages");
+}
+
+#[test]
+fn resources_are_read_by_their_names() {
+    let manifest = good(
+        r#"
+realm = "shop"
+[job.model]
+run = ["./model"]
+resources = { gpus = 0.25, gpu_model = ["A100", "H100"], disk_io = "100MiB/s", "license.x" = 2, fpga.small = 1 }
+[job.train]
+run = ["./train"]
+resources = { gpus = 2, gpu_model = "A100" }
+"#,
+    );
+    let model = &manifest.jobs["model"].workload;
+    assert_eq!(model.resources.to_string(), "disk_io 100MiB/s, gpus 0.25, fpga.small 1, license.x 2");
+    assert!(model.takes_gpus_of("h100") && !model.takes_gpus_of("T4"));
+    assert_eq!(manifest.jobs["train"].workload.resources.gpu_milli, 2_000);
 }
 
 #[test]

@@ -55,8 +55,8 @@ pub struct Shape {
 }
 
 /// What nobody writes down in traces, and nothing in a world lacks.
-const fn beside(cpu_milli: u64, memory_bytes: u64) -> Resources {
-    Resources { cpu_milli, memory_bytes, disk_bytes: 0, network_bits: 0, ports: 0 }
+fn beside(cpu_milli: u64, memory_bytes: u64) -> Resources {
+    Resources { cpu_milli, memory_bytes, ..Resources::default() }
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 pub struct Claim {
     /// Shared, since a turn copies the claims it changes.
     pub(super) spec: Shared<ClaimSpec>,
+    /// The GPUs that it was given.
+    pub(super) gpus: Vec<u16>,
     pub(super) goal: Goal,
     pub(super) since: Timestamp,
     /// Whether the agent may ever have been told to run it.
@@ -29,11 +31,12 @@ pub struct Claim {
 }
 
 impl Claim {
-    pub(super) fn new(spec: ClaimSpec, at: Timestamp) -> Self {
+    pub(super) fn new(spec: ClaimSpec, gpus: Vec<u16>, at: Timestamp) -> Self {
         let mut assigned = Debt::default();
         assigned.owe(at);
         Self {
             spec: spec.into(),
+            gpus,
             goal: Goal::Hold,
             since: at,
             started: false,
@@ -48,6 +51,11 @@ impl Claim {
     /// What was claimed.
     pub fn spec(&self) -> &ClaimSpec {
         &self.spec
+    }
+
+    /// The GPUs that it was given, by number.
+    pub fn gpus(&self) -> &[u16] {
+        &self.gpus
     }
 
     /// What the agent should do with the instance.
@@ -90,6 +98,7 @@ impl Claim {
             exclusive: spec.exclusive,
             goal: if early { Goal::Run } else { self.goal },
             workload: spec.workload.clone(),
+            gpus: self.gpus.clone(),
         }
     }
 }

@@ -19,8 +19,8 @@ impl Node {
             }
             Event::Suspected { heard, .. } => self.vanish_from_sight(*heard, at),
             Event::GivenUp => self.give_up(at),
-            Event::Claimed { claim } => {
-                self.claims.insert(claim.instance, Claim::new(claim.clone(), at).into());
+            Event::Claimed { claim, gpus } => {
+                self.claims.insert(claim.instance, Claim::new(claim.clone(), gpus.clone(), at).into());
                 self.view.owe(at);
             }
             Event::ClaimRefused { .. } => {}

@@ -1,9 +1,10 @@
 //! What a node's agent says, and the detector that listens for it.
 
-use super::{Node, Presence, TERMS, me};
+use super::{Claim, Node, Presence, TERMS, me};
 use crate::behavior::Draft;
 use messages::agent::{Ended, Observation, Order};
 use messages::envelope::Address;
+use messages::gpu::Gpus;
 use messages::id::InstanceId;
 use messages::node::{Event, NodeSpec};
 use messages::reason::Reason;
@@ -42,11 +43,15 @@ impl Draft<'_, Node> {
     }
 
     /// The machine may have less than it had: room that is only held, and is not there any more, is given up, the latest
-    /// first. What runs goes on.
+    /// first, and before that what lies on a GPU that is not there. What runs goes on.
     fn shed(&mut self) {
-        while self.state.spec.capacity.shortage(&self.state.used()).is_some() {
-            let held = self.state.claims.values().filter(|claim| !claim.started);
-            let Some(last) = held.max_by_key(|claim| (claim.since, claim.spec.instance)) else { return };
+        loop {
+            let short = !self.state.spec.capacity.fits(&self.state.used());
+            let gpus = Gpus::all(self.state.spec.capacity.gpu_milli);
+            let lacks = |claim: &Claim| !gpus.have(0, &claim.gpus);
+            let held = self.state.claims.values().filter(|claim| !claim.started && (short || lacks(claim)));
+            let last = held.max_by_key(|claim| (lacks(claim), claim.since, claim.spec.instance));
+            let Some(last) = last else { return };
             let (instance, job) = (last.spec.instance, last.spec.job);
             let ended = Ended::new(Reason::Stopped, "the machine has less than it had, and no room for it");
             self.record(Event::Released { instance, job, ended });

@@ -7,7 +7,6 @@ use messages::envelope::Address;
 use messages::id::{InstanceId, JobId, Kind};
 use messages::node::{ClaimSpec, Event, Standing};
 use messages::reason::Reason;
-use messages::resources::Dimension;
 use messages::{job, scheduler};
 
 impl Draft<'_, Node> {
@@ -22,8 +21,9 @@ impl Draft<'_, Node> {
             }
             return;
         }
-        let Some(because) = self.objection(claim) else {
-            return self.record(Event::Claimed { claim: claim.clone() });
+        let because = match self.room_for(claim) {
+            Ok(gpus) => return self.record(Event::Claimed { claim: claim.clone(), gpus }),
+            Err(because) => because,
         };
         if self.state.epoch > 0 {
             self.record(Event::ClaimRefused { instance, job: claim.job, because });
@@ -32,33 +32,34 @@ impl Draft<'_, Node> {
         self.turn.answer(scheduler::Message::ClaimRefused { node, instance, because, view });
     }
 
-    /// Why a claim cannot be accepted.
-    fn objection(&self, claim: &ClaimSpec) -> Option<Reason> {
+    /// The GPUs that a claim is given, or why it cannot be accepted.
+    fn room_for(&self, claim: &ClaimSpec) -> Result<Vec<u16>, Reason> {
         let state = &self.state;
         let gone = state.tombstones.iter().any(|(instance, _)| *instance == claim.instance);
         if (gone || state.releases.contains_key(&claim.instance)) && !crate::mutant!(TombstoneForgotten) {
-            return Some(Reason::Stale);
+            return Err(Reason::Stale);
         }
         match state.standing() {
             Standing::Cordoned | Standing::Draining if crate::mutant!(CordonIgnored) => {}
             Standing::Suspect if crate::mutant!(SuspectTakesClaims) => {}
-            Standing::Unknown => return Some(Reason::NotFound),
-            Standing::Suspect | Standing::Lost => return Some(Reason::NodeDown),
-            Standing::Draining => return Some(Reason::NodeDrained),
-            Standing::Cordoned => return Some(Reason::Cordoned),
+            Standing::Unknown => return Err(Reason::NotFound),
+            Standing::Suspect | Standing::Lost => return Err(Reason::NodeDown),
+            Standing::Draining => return Err(Reason::NodeDrained),
+            Standing::Cordoned => return Err(Reason::Cordoned),
             Standing::Ready => {}
         }
+        let need = &claim.workload.resources;
+        let gpus = state.gpus().pick(need.gpu_milli);
         if crate::mutant!(ClaimOverCapacity) {
-            return None;
+            return Ok(gpus.unwrap_or_default());
         }
-        let (dimension, _) = state.free().shortage(&claim.workload.resources)?;
-        Some(match dimension {
-            Dimension::Cpu => Reason::NoCpu,
-            Dimension::Memory => Reason::NoMemory,
-            Dimension::Disk => Reason::NoDisk,
-            Dimension::Network => Reason::NoNetwork,
-            Dimension::Ports => Reason::NoPorts,
-        })
+        if let Some((dimension, _)) = state.free().shortage(need) {
+            return Err(dimension.reason());
+        }
+        if !claim.workload.takes_gpus_of(&state.spec.gpu_model) {
+            return Err(Reason::GpuModel);
+        }
+        gpus.ok_or(Reason::NoGpu)
     }
 
     /// A job lets an instance run.

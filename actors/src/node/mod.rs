@@ -20,6 +20,7 @@ use crate::behavior::{Behavior, Draft, Turn};
 use claim::Release;
 use debt::Debt;
 use messages::agent::Goal;
+use messages::gpu::Gpus;
 use messages::id::{InstanceId, Kind, NodeId};
 use messages::node::{ClaimView, Event, LeaseTerms, Message, NodeSpec, NodeView, Standing};
 use messages::reason::Refusal;
@@ -158,8 +159,8 @@ impl Node {
     /// What its claims take.
     pub fn used(&self) -> Resources {
         let holds = |claim: &&Shared<Claim>| claim.goal != Goal::Stop || !crate::mutant!(StoppingHoldsNoRoom);
-        let needs = self.claims.values().filter(holds).map(|claim| claim.spec().workload.resources);
-        needs.fold(Resources::default(), |sum, need| sum.plus(&need))
+        let needs = self.claims.values().filter(holds).map(|claim| &claim.spec().workload.resources);
+        needs.fold(Resources::default(), |sum, need| sum.plus(need))
     }
 
     /// What is left for new claims.
@@ -167,12 +168,22 @@ impl Node {
         self.spec.capacity.minus(&self.used())
     }
 
+    /// What is left of each of its GPUs.
+    pub fn gpus(&self) -> Gpus {
+        let mut gpus = Gpus::all(self.spec.capacity.gpu_milli);
+        for claim in self.claims.values().filter(|_| !crate::mutant!(GpuGivenTwice)) {
+            gpus.take(claim.spec().workload.resources.gpu_milli, claim.gpus());
+        }
+        gpus
+    }
+
     /// The node as a scheduler sees it.
     pub fn view(&self) -> Shared<NodeView> {
         let claims = self.claims.iter().map(|(instance, claim)| ClaimView {
             instance: *instance,
             job: claim.spec().job,
-            resources: claim.spec().workload.resources,
+            resources: claim.spec().workload.resources.clone(),
+            gpus: claim.gpus().to_vec(),
         });
         Shared::new(NodeView {
             version: self.view.version(),

@@ -161,7 +161,7 @@ fn rollouts(control: &Fold, world: &Fold) -> Vec<PlannedRollout> {
 fn left(fold: &Fold) -> Left {
     let mut left = Left::default();
     for (_, node) in fold.schedulers().flat_map(|(_, scheduler)| scheduler.cluster().nodes()) {
-        let (free, capacity) = (node.capacity().minus(node.used()), *node.capacity());
+        let (free, capacity) = (node.capacity().minus(node.used()), node.capacity().clone());
         let open = node.standing() == Standing::Ready;
         if open {
             left.free = left.free.plus(&free);

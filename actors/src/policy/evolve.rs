@@ -63,8 +63,8 @@ impl Policy {
                 self.rules.retry = Retry::begin(at, RETRY_FIRST);
                 self.rules.compiled = Compiled::default();
             }
-            Event::QuotaSet { quota } => self.quota = *quota,
             Event::Planned { ticket, placements } => self.plan(*ticket, placements),
+            Event::QuotaSet { quota } => self.quota.clone_from(quota),
             Event::RulesNoted { version } => self.rules.noted = *version,
             Event::RulesSent => self.rules.retry = self.rules.retry.again(at, RETRY_FIRST),
         }

@@ -3,12 +3,12 @@
 use messages::manifest::JobSpec;
 use messages::policy::Quota;
 use messages::reason::{Reason, Refusal};
-use messages::resources::{Dimension, Resources};
+use messages::resources::Resources;
 use messages::shared::Shared;
 use std::collections::BTreeMap;
 
 /// What jobs take together, as declared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Sum {
     instances: u64,
     resources: Resources,
@@ -43,7 +43,7 @@ pub(super) fn check(
         let (count, limit) = (after.instances.to_string(), limit.to_string());
         return Err(exceeded(realm, "instances", &count, &limit, &before.instances.to_string()));
     }
-    for dimension in Dimension::ALL {
+    for dimension in quota.resources.dimensions() {
         let (limit, count) = (quota.resources.get(dimension), after.resources.get(dimension));
         let had = before.resources.get(dimension);
         if limit > 0 && count > limit && count > had {
@@ -58,7 +58,7 @@ pub(super) fn check(
 pub(super) fn left(quota: &Quota, jobs: &BTreeMap<String, Shared<JobSpec>>, each: &Resources) -> Option<u64> {
     let used = sum(jobs.values().map(|spec| &**spec));
     let instances = quota.instances.map(|limit| limit.saturating_sub(used.instances));
-    let limited = Dimension::ALL.into_iter().filter(|of| quota.resources.get(*of) > 0 && each.get(*of) > 0);
+    let limited = quota.resources.dimensions().filter(|of| quota.resources.get(*of) > 0 && each.get(*of) > 0);
     let resources = limited.map(|of| quota.resources.get(of).saturating_sub(used.resources.get(of)) / each.get(of));
     instances.into_iter().chain(resources).min()
 }

@@ -32,7 +32,7 @@ pub(super) fn submit(draft: &mut Draft<'_, Policy>, realm: &str, request: &Reque
             answer_change(draft, words, "policy", how);
         }
         Request::SetQuota { quota } => {
-            draft.record(Event::QuotaSet { quota: *quota });
+            draft.record(Event::QuotaSet { quota: quota.clone() });
             let how = if quota.is_some() { "set" } else { "removed" };
             answer_change(draft, words, "quota", how.to_string());
         }

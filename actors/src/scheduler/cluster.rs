@@ -185,10 +185,7 @@ impl Cluster {
             self.changes.note(slot);
             return before;
         }
-        let alike = |node: &NodeState| (node.used().to_owned(), node.standing());
-        let was = alike(node);
-        node.set_view(view, &shown);
-        if was != alike(node) {
+        if node.set_view(view, &shown) {
             self.changes.note(slot);
         }
         let (gone, come) = difference(before, node.jobs());
@@ -212,6 +209,19 @@ impl Cluster {
         }
         self.changes.note(slot);
         Some((view, held))
+    }
+
+    /// Has a removed node back, with the room that was held on it.
+    pub(super) fn put_back(&mut self, id: NodeId, view: NodeView, held: Vec<Reservation>) {
+        self.set_view(id, view);
+        let Some((slot, node)) = self.slot(id).and_then(|slot| Some((slot, self.nodes.at_mut(slot)?))) else { return };
+        for reservation in &held {
+            self.reserved.insert(reservation.ask.instance, id);
+            self.expiries.insert((reservation.until, reservation.ask.instance));
+            self.census.count(reservation.job, node, true);
+        }
+        node.hold_again(held);
+        self.changes.note(slot);
     }
 
     /// Holds room for an instance.

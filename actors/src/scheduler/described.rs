@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Described {
     pub capacity: Resources,
-    /// Name, host, rack, site and region, then keys and values of tags in turns.
+    /// Name, host, rack, site, region and the model of its GPUs, then keys and values of tags in turns.
     text: Box<str>,
     /// Where each word ends.
     ends: Box<[u32]>,
 }
 
 /// Words before the tags.
-const FIXED: usize = 5;
+const FIXED: usize = 6;
 
 impl Described {
     pub(super) fn of(spec: &NodeSpec) -> Self {
@@ -26,7 +26,7 @@ impl Described {
             text.push_str(word);
             ends.push(u32::try_from(text.len()).unwrap_or(u32::MAX));
         }
-        Self { capacity: spec.capacity.to_owned(), text: text.into(), ends: ends.into() }
+        Self { capacity: spec.capacity.clone(), text: text.into(), ends: ends.into() }
     }
 
     /// Whether it is what this says.
@@ -36,9 +36,9 @@ impl Described {
 
     /// What was said.
     pub(super) fn unpacked(&self) -> NodeSpec {
-        let [name, host, rack, site, region] = [0, 1, 2, 3, 4].map(|at| self.word(at).to_string());
+        let [name, host, rack, site, region, gpu_model] = [0, 1, 2, 3, 4, 5].map(|at| self.word(at).to_string());
         let tags = self.tags().map(|(key, value)| (key.into(), value.into())).collect();
-        NodeSpec { name, host, rack, site, region, tags, capacity: self.capacity.to_owned() }
+        NodeSpec { name, host, rack, site, region, tags, capacity: self.capacity.clone(), gpu_model }
     }
 
     fn words(&self) -> impl Iterator<Item = &str> {
@@ -67,6 +67,10 @@ impl Described {
         self.word(4)
     }
 
+    pub(super) fn gpu_model(&self) -> &str {
+        self.word(5)
+    }
+
     /// The name of the place where it is at a level. A node of which a level is not known is a place of its own there.
     pub(super) fn domain(&self, level: Level) -> String {
         let parts: &[&str] = match level {
@@ -88,7 +92,7 @@ impl Described {
 }
 
 fn words(spec: &NodeSpec) -> impl Iterator<Item = &str> {
-    let fixed: [&str; FIXED] = [&spec.name, &spec.host, &spec.rack, &spec.site, &spec.region];
+    let fixed: [&str; FIXED] = [&spec.name, &spec.host, &spec.rack, &spec.site, &spec.region, &spec.gpu_model];
     fixed.into_iter().chain(spec.tags.iter().flat_map(|(key, value)| [key.as_str(), value.as_str()]))
 }
 
@@ -100,9 +104,11 @@ mod tests {
     fn nothing_that_was_said_is_lost() {
         let tags = [("disk", "ssd"), ("empty", "")].map(|(key, value)| (key.into(), value.into())).into();
         let spec = NodeSpec { name: "n1".into(), rack: "ä".into(), region: "eu".into(), tags, ..NodeSpec::default() };
+        let spec = NodeSpec { gpu_model: "A100".into(), ..spec };
         let packed = Described::of(&spec);
         assert!(packed.is(&spec) && packed.unpacked() == spec);
         assert_eq!((packed.name(), packed.rack(), packed.site(), packed.region()), ("n1", "ä", "", "eu"));
+        assert_eq!(packed.gpu_model(), "A100");
         assert_eq!(packed.tags().collect::<Vec<_>>(), [("disk", "ssd"), ("empty", "")]);
         let moved = NodeSpec { rack: String::new(), site: "ä".into(), ..spec.clone() };
         assert!(!packed.is(&moved) && !packed.is(&NodeSpec { host: "h".into(), ..spec }));

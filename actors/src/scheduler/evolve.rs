@@ -29,7 +29,8 @@ impl Scheduler {
                 let Some(node) = decision.chosen else { return };
                 let refused = self.leave_queue(ask.instance).map(|waiting| waiting.refused).unwrap_or_default();
                 let (ask, until) = (ask.clone(), at.after(RESERVATION));
-                let reservation = Reservation { job: *job, ask, resources: *resources, until, refused };
+                let (resources, gpus) = (resources.clone(), Vec::new());
+                let reservation = Reservation { job: *job, ask, resources, gpus, until, refused };
                 self.cluster.reserve(node, reservation);
                 let due = self.retry == Some((at.after(NEXT_TURN), 0));
                 if !due && self.someone_waits_for_company() {

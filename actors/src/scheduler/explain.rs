@@ -9,6 +9,7 @@ use super::nodes::RefusedBy;
 use super::remedy::{self, Place};
 use super::select;
 use super::view::ClusterView;
+use messages::gpu::WHOLE;
 use messages::id::{InstanceId, JobId, NodeId};
 use messages::reason::Reason;
 use messages::scheduler::{Ask, Candidate, Decision, Unplaceable};
@@ -149,11 +150,16 @@ fn remoteness(want: &Want<'_>, (surveyed, obstacles): &(&Surveyed<'_>, Vec<Strik
 
 /// How much of the need is missing, in thousandths.
 pub(super) fn distance(want: &Want<'_>, strike: &Strike<'_>) -> u64 {
-    match strike {
+    let (need, missing) = match strike {
         Strike::Capacity(dimension, missing) | Strike::Free(dimension, missing) => {
-            let need = u128::from(want.workload.resources.get(*dimension)).max(1);
-            u64::try_from(u128::from(*missing) * 1_000 / need).unwrap_or(u64::MAX)
+            (want.workload.resources.get(*dimension), *missing)
         }
-        _ => 0,
-    }
+        Strike::Devices(most, untouched) => {
+            let need = want.workload.resources.gpu_milli;
+            let whole = u64::try_from(*untouched).unwrap_or(u64::MAX).saturating_mul(WHOLE);
+            (need, need.saturating_sub(if need < WHOLE { *most } else { whole }))
+        }
+        _ => return 0,
+    };
+    u64::try_from(u128::from(missing) * 1_000 / u128::from(need.max(1))).unwrap_or(u64::MAX)
 }

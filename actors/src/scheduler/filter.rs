@@ -8,6 +8,7 @@ use super::nodes::{NodeState, RefusedBy};
 use super::view::ClusterView;
 use super::{Rules, Scheduler, index};
 use crate::cedar::{Party, Verdict};
+use messages::gpu::Gpus;
 use messages::id::{JobId, NodeId};
 use messages::manifest::{Affinity, Level, Place, Tag, Workload};
 use messages::node::Standing;
@@ -42,7 +43,9 @@ pub enum Strike<'a> {
     /// So many tags, of which this is the first.
     Tags(&'a Tag, u64),
     /// It never has enough of this; so much is missing.
-    Capacity(Dimension, u64),
+    Capacity(Dimension<'a>, u64),
+    /// Its GPUs are of this model, which the job does not take.
+    GpuModel(&'a str),
     /// No instance of that job is there; or anywhere, when set.
     NotNear(&'a Affinity, bool),
     /// An instance of this job is there, from which it must be apart.
@@ -52,26 +55,33 @@ pub enum Strike<'a> {
     /// It has so many, which is the most it may have.
     PerNode(u32),
     /// It has not enough left of this; so much is missing.
-    Free(Dimension, u64),
+    Free(Dimension<'a>, u64),
+    /// None of its GPUs has enough left, or too few are untouched: the most that is left of one, and how many are.
+    Devices(u64, usize),
     /// It said no itself.
     Refused(Reason),
     /// It takes nothing new.
     Standing(Standing),
 }
 
-impl Strike<'_> {
+impl<'a> Strike<'a> {
+    /// What there is too little of.
+    pub const fn dimension(&self) -> Option<Dimension<'a>> {
+        match self {
+            Self::Capacity(of, _) | Self::Free(of, _) => Some(*of),
+            Self::Devices(..) => Some(Dimension::Gpus),
+            _ => None,
+        }
+    }
+
     /// The stable code.
     pub fn reason(&self) -> Reason {
         match self {
             Self::Policy(verdict) => verdict.reason(),
             Self::Tags(..) => Reason::TagMismatch,
-            Self::Capacity(dimension, _) | Self::Free(dimension, _) => match dimension {
-                Dimension::Cpu => Reason::NoCpu,
-                Dimension::Memory => Reason::NoMemory,
-                Dimension::Disk => Reason::NoDisk,
-                Dimension::Network => Reason::NoNetwork,
-                Dimension::Ports => Reason::NoPorts,
-            },
+            Self::Capacity(dimension, _) | Self::Free(dimension, _) => dimension.reason(),
+            Self::GpuModel(_) => Reason::GpuModel,
+            Self::Devices(..) => Reason::NoGpu,
             Self::NotNear(_, true) => Reason::Waiting,
             Self::NotNear(_, false) => Reason::NotNear,
             Self::NotApart(..) => Reason::NotApart,
@@ -88,10 +98,10 @@ impl Strike<'_> {
         match self {
             Self::Policy(_) => 0,
             Self::Tags(..) => 1,
-            Self::Capacity(..) => 2,
+            Self::Capacity(..) | Self::GpuModel(_) => 2,
             Self::NotNear(..) | Self::NotApart(..) => 3,
             Self::Spread(..) | Self::PerNode(_) => 4,
-            Self::Free(..) | Self::Refused(_) => 5,
+            Self::Free(..) | Self::Devices(..) | Self::Refused(_) => 5,
             Self::Standing(_) => 6,
         }
     }
@@ -167,13 +177,12 @@ impl<'a> Judge<'a> {
     }
 }
 
-fn permanent<'a>(want: &Want<'a>, node: &NodeState) -> Option<Strike<'a>> {
+fn permanent<'a>(want: &Want<'a>, node: &'a NodeState) -> Option<Strike<'a>> {
     let mut missing = missing_tags(want, node);
     if let Some(first) = missing.next() {
         return Some(Strike::Tags(first, missing.count() as u64 + 1));
     }
-    let shortage = node.capacity().shortage(&want.workload.resources);
-    shortage.map(|(dimension, missing)| Strike::Capacity(dimension, missing))
+    never(want, node).next()
 }
 
 /// The fewest instances that a domain has which could take one, for each spread that must hold.
@@ -205,7 +214,7 @@ pub fn strike<'a>(
         .strike
         .clone()
         .or_else(|| unwanted(view, want, node.spot(), floors))
-        .or_else(|| no_room(want, &view.free(node)))
+        .or_else(|| no_room(want, &view.free(node), view.gpus(node)))
         .or_else(|| refusal(surveyed, refused))
         .or_else(|| not_ready(node))
 }
@@ -218,15 +227,17 @@ pub fn obstacles<'a>(
     floors: &Floors,
     refused: &[RefusedBy],
 ) -> Vec<Strike<'a>> {
-    let (node, free) = (surveyed.node, view.free(surveyed.node));
+    let node = surveyed.node;
     let policy = surveyed.strike.clone().filter(|strike| matches!(strike, Strike::Policy(_)));
-    let never: Vec<(Dimension, u64)> = node.capacity().shortages(&want.workload.resources).collect();
-    let is_known = |of: Dimension| never.iter().any(|(other, _)| *other == of);
-    let now = shortages(want, &free).filter(|strike| !matches!(strike, Strike::Free(of, _) if is_known(*of)));
+    let never: Vec<Strike<'a>> = never(want, node).collect();
+    let known: Vec<Dimension<'a>> = never.iter().filter_map(Strike::dimension).collect();
+    let free = view.free(node);
+    let now = shortages(want, &free, view.gpus(node));
+    let now = now.filter(|strike| strike.dimension().is_none_or(|of| !known.contains(&of)));
     policy
         .into_iter()
         .chain(missing_tags(want, node).map(|tag| Strike::Tags(tag, 1)))
-        .chain(never.iter().map(|(of, missing)| Strike::Capacity(*of, *missing)))
+        .chain(never.iter().cloned())
         .chain(all_unwanted(view, want, node.spot(), floors))
         .chain(now)
         .chain(refusal(surveyed, refused))
@@ -240,16 +251,32 @@ fn missing_tags<'a>(want: &Want<'a>, node: &NodeState) -> impl Iterator<Item = &
     required.filter(|tag| !node.satisfies(tag))
 }
 
-/// What a node has not enough left of.
-pub(super) fn shortages<'a>(want: &Want<'a>, free: &Resources) -> impl Iterator<Item = Strike<'a>> {
-    let counts = |of: Dimension| of != Dimension::Memory || !crate::mutant!(MemoryIgnored);
-    let short = free.shortages(&want.workload.resources).filter(move |(of, _)| counts(*of));
-    short.map(|(of, missing)| Strike::Free(of, missing))
+/// What a node has too little of in all, and GPUs of a model that will not do.
+fn never<'a>(want: &Want<'a>, node: &'a NodeState) -> impl Iterator<Item = Strike<'a>> {
+    let all = node.capacity();
+    let short = all.shortages(&want.workload.resources);
+    let model = (all.gpu_milli > 0).then(|| node.gpu_model());
+    let other = model.filter(|model| !want.workload.takes_gpus_of(model) && !crate::mutant!(GpuModelIgnored));
+    short.map(|(of, missing)| Strike::Capacity(of, missing)).chain(other.map(Strike::GpuModel))
+}
+
+/// What a node has not enough left of, in every dimension, or else on each of its GPUs.
+pub(super) fn shortages<'a>(want: &Want<'a>, free: &Resources, gpus: &Gpus) -> impl Iterator<Item = Strike<'a>> {
+    let need = &want.workload.resources;
+    let counts = |of: &Dimension<'_>| match of {
+        Dimension::Memory => !crate::mutant!(MemoryIgnored),
+        Dimension::Named(_) => !crate::mutant!(AddedIgnored),
+        _ => true,
+    };
+    let short = free.shortages(need).filter(move |(of, _)| counts(of));
+    let in_all = need.gpu_milli <= free.gpu_milli && !crate::mutant!(GpusSummed);
+    let devices = (in_all && !gpus.fits(need.gpu_milli)).then(|| Strike::Devices(gpus.most(), gpus.untouched()));
+    short.map(|(of, missing)| Strike::Free(of, missing)).chain(devices)
 }
 
 /// What strikes a node out for what it has left.
-pub(super) fn no_room<'a>(want: &Want<'a>, free: &Resources) -> Option<Strike<'a>> {
-    shortages(want, free).next()
+pub(super) fn no_room<'a>(want: &Want<'a>, free: &Resources, gpus: &Gpus) -> Option<Strike<'a>> {
+    shortages(want, free, gpus).next()
 }
 
 fn refusal<'a>(surveyed: &Surveyed<'a>, refused: &[RefusedBy]) -> Option<Strike<'a>> {

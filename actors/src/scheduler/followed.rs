@@ -6,7 +6,6 @@ use super::tests::{Machine, Story, job};
 use super::*;
 use messages::manifest::{Affinity, JobSpec, Place as Wishes, Spread, Tag};
 use messages::node::{ClaimView, Standing};
-use messages::quantity;
 use messages::resources::{Dimension, Resources};
 use proptest::prelude::*;
 
@@ -14,10 +13,13 @@ use proptest::prelude::*;
 #[derive(Clone, Debug)]
 struct Scene {
     machines: Vec<Machine>,
-    held: Vec<(usize, &'static str)>,
+    held: Vec<Held>,
     others: Vec<JobSpec>,
     wanted: JobSpec,
 }
+
+/// What is on a node: which node, whose it is, and what it has of which GPU.
+type Held = (usize, &'static str, (u64, u16));
 
 impl Scene {
     /// A scheduler that knows of all this.
@@ -25,12 +27,13 @@ impl Scene {
         let mut story = Story::new();
         for (number, machine) in self.machines.iter().enumerate() {
             let mut machine = machine.clone();
-            let mine = self.held.iter().enumerate().filter(|(_, (at, _))| *at == number);
+            let mine = self.held.iter().enumerate().filter(|(_, (at, ..))| *at == number);
             machine.view.claims = mine
-                .map(|(slot, (_, name))| ClaimView {
+                .map(|(slot, (_, name, (gpu_milli, device)))| ClaimView {
                     instance: InstanceId::of(JobId::named("shop", name), slot as u32, number as u64 + 1),
                     job: JobId::named("shop", name),
-                    resources: Resources { cpu_milli: 100, ..Resources::default() },
+                    resources: Resources { cpu_milli: 100, gpu_milli: *gpu_milli, ..Resources::default() },
+                    gpus: if *gpu_milli > 0 { vec![*device] } else { Vec::new() },
                 })
                 .collect();
             story.node(&machine);
@@ -38,7 +41,7 @@ impl Scene {
         // Jobs of which something is there are known, with what they want.
         for other in &self.others {
             let (job, realm, name) = (JobId::named("shop", &other.name), "shop".to_string(), other.name.clone());
-            let Some(slot) = self.held.iter().position(|(_, held)| *held == name) else { continue };
+            let Some(slot) = self.held.iter().position(|(_, held, _)| *held == name) else { continue };
             let at = self.held[slot].0;
             let instance = InstanceId::of(job, slot as u32, at as u64 + 1);
             let ask = Ask { instance, label: format!("{name}/{slot}"), revision: 1, avoid: Vec::new() };
@@ -70,6 +73,12 @@ impl Scene {
         select::decide(view, survey, &ask, &[]).chosen.is_some()
     }
 
+    /// Puts so much more on a node.
+    fn add(&mut self, node: &str, of: Dimension<'_>, more: u64) {
+        let capacity = &mut self.machine(node).view.spec.capacity;
+        capacity.set(of, capacity.get(of) + written(of, more));
+    }
+
     fn machine(&mut self, node: &str) -> &mut Machine {
         self.machines.iter_mut().find(|machine| machine.view.spec.name == node).expect("a node of this scene")
     }
@@ -83,16 +92,25 @@ impl Scene {
             }
             Step::Untag { node, tag } => drop(self.machine(node).view.spec.tags.remove(&tag.key)),
             Step::DropRequire { tag, .. } => self.wanted.place.require.retain(|other| other != tag),
-            Step::Reduce { of, to, .. } => *amount(&mut self.wanted.workload.resources, *of) = written(*of, *to),
-            Step::Have { node, of, more } => {
-                *amount(&mut self.machine(node).view.spec.capacity, *of) += written(*of, *more);
+            Step::Reduce { of, to, .. } => {
+                let of = dimension(of);
+                self.wanted.workload.resources.set(of, written(of, *to));
             }
+            Step::Have { node, of, more, models } => {
+                self.add(node, dimension(of), *more);
+                if let Some(model) = models.first() {
+                    self.machine(node).view.spec.gpu_model.clone_from(model);
+                }
+            }
+            Step::Offer { node, of, amount } => self.machine(node).view.spec.capacity.set(dimension(of), *amount),
+            Step::Model { node, models } => self.machine(node).view.spec.gpu_model.clone_from(&models[0]),
+            Step::TakeModel { model, .. } => self.wanted.workload.gpu_models.push(model.clone()),
             Step::Start { job, node, .. } => {
                 let at = self.machines.iter().position(|machine| machine.view.spec.name == *node);
                 let name = NAMES.into_iter().find(|name| name == job).expect("a job of this scene");
-                self.held.push((at.expect("a node of this scene"), name));
+                self.held.push((at.expect("a node of this scene"), name, (0, 0)));
                 // The newcomer takes no room that is missed.
-                *amount(&mut self.machine(node).view.spec.capacity, Dimension::Cpu) += 100;
+                self.add(node, Dimension::Cpu, 100);
             }
             Step::DropNear { other, .. } => self.wanted.place.near.retain(|near| near.job != *other),
             Step::DropApart { pairs } => {
@@ -105,7 +123,11 @@ impl Scene {
             Step::Add { .. } => {
                 let mut machine = Machine::new("new", "a new rack", 100_000);
                 machine.view.spec.site = "a new site".into();
-                machine.view.spec.capacity.memory_bytes = 1 << 40;
+                let capacity = &mut machine.view.spec.capacity;
+                (capacity.memory_bytes, capacity.gpu_milli) = (1 << 40, 64_000);
+                capacity.set(LICENSE, 100);
+                let models = &self.wanted.workload.gpu_models;
+                machine.view.spec.gpu_model = models.first().cloned().unwrap_or_default();
                 for tag in self.wanted.place.require.iter().filter(|tag| !tag.negated) {
                     machine.view.spec.tags.insert(tag.key.clone(), tag.value.clone().unwrap_or_default());
                 }
@@ -126,22 +148,15 @@ impl Scene {
 
 const NAMES: [&str; 3] = ["a", "b", "w"];
 
-fn amount(resources: &mut Resources, of: Dimension) -> &mut u64 {
-    match of {
-        Dimension::Cpu => &mut resources.cpu_milli,
-        Dimension::Memory => &mut resources.memory_bytes,
-        _ => panic!("nothing else is asked for here"),
-    }
+const LICENSE: Dimension<'_> = Dimension::Named("license.x");
+
+fn dimension(name: &str) -> Dimension<'_> {
+    Dimension::of_name(name).expect("a resource")
 }
 
 /// An amount as it reads after it was written for people: nothing may be lost on the way.
-fn written(of: Dimension, amount: u64) -> u64 {
-    let text = of.amount(amount);
-    let read = match of {
-        Dimension::Cpu => quantity::cpu(&text),
-        _ => quantity::bytes(&text),
-    };
-    read.expect("what is written can be read")
+fn written(of: Dimension<'_>, amount: u64) -> u64 {
+    of.read(&of.amount(amount)).expect("what is written can be read")
 }
 
 fn level() -> impl Strategy<Value = Level> {
@@ -183,28 +198,40 @@ fn machine() -> impl Strategy<Value = Machine> {
         prop_oneof![Just("fast".to_string()), Just("slow".to_string())],
         0..2,
     );
-    (0..3_u32, 0..2_u32, 300..2_000_u64, 1..5_000_u64, standing, tags).prop_map(
-        |(rack, site, cpu, memory, standing, tags)| {
+    let gpus = (0..4_u64, prop_oneof![Just(""), Just("T4"), Just("A100")], 0..3_u64);
+    (0..3_u32, 0..2_u32, 300..2_000_u64, 1..5_000_u64, standing, tags, gpus).prop_map(
+        |(rack, site, cpu, memory, standing, tags, (gpus, model, licenses))| {
             let mut machine = Machine::new("", &format!("r{rack}"), cpu);
             let spec = &mut machine.view.spec;
             (spec.site, spec.tags) = (format!("s{site}"), tags);
-            spec.capacity.memory_bytes = memory * 1_234_567;
+            (spec.capacity.memory_bytes, spec.capacity.gpu_milli) = (memory * 1_234_567, gpus * 1_000);
+            spec.capacity.set(LICENSE, licenses);
+            spec.gpu_model = model.into();
             machine.view.standing = standing;
             machine
         },
     )
 }
 
+/// What is wanted of GPUs, of which models, and how many licenses.
+fn devices() -> impl Strategy<Value = (u64, &'static [&'static str], u64)> {
+    let share = prop_oneof![3 => Just(0), 1 => Just(250), 1 => Just(600), 1 => Just(1_000), 1 => Just(2_000)];
+    let models = prop_oneof![2 => Just(&[][..]), 1 => Just(&["A100"][..]), 1 => Just(&["H100", "t4"][..])];
+    (share, models, prop_oneof![3 => Just(0), 1 => 1..5_u64])
+}
+
 fn scene() -> impl Strategy<Value = Scene> {
     let machines = prop::collection::vec(machine(), 1..6);
-    let held = prop::collection::vec((any::<prop::sample::Index>(), prop::sample::select(NAMES.to_vec())), 0..8);
+    let share = (prop_oneof![2 => Just(0), 1 => Just(300), 1 => Just(700), 1 => Just(1_000)], 0..5_u16);
+    let held = (any::<prop::sample::Index>(), prop::sample::select(NAMES.to_vec()), share);
+    let held = prop::collection::vec(held, 0..8);
     let others = (prop::collection::vec(affinity(), 0..2), prop::collection::vec(affinity(), 0..2));
-    (machines, held, others, wishes(), 1..2_500_u64, 1..6_000_u64).prop_map(
-        |(mut machines, held, (a, b), place, cpu, memory)| {
+    (machines, held, others, wishes(), 1..2_500_u64, 1..6_000_u64, devices()).prop_map(
+        |(mut machines, held, (a, b), place, cpu, memory, (gpu_milli, models, licenses))| {
             for (number, machine) in machines.iter_mut().enumerate() {
                 machine.view.spec.name = format!("n{number}");
             }
-            let held = held.into_iter().map(|(at, name)| (at.index(machines.len()), name)).collect();
+            let held = held.into_iter().map(|(at, name, share)| (at.index(machines.len()), name, share)).collect();
             let other = |name: &str, apart: Vec<Affinity>| {
                 let mut spec = job(name, 100);
                 spec.place.apart = apart.into_iter().filter(|apart| apart.job != name).collect();
@@ -212,6 +239,9 @@ fn scene() -> impl Strategy<Value = Scene> {
             };
             let mut wanted = job("w", cpu);
             wanted.workload.resources.memory_bytes = memory * 1_234_567;
+            wanted.workload.resources.gpu_milli = gpu_milli;
+            wanted.workload.resources.set(LICENSE, licenses);
+            wanted.workload.gpu_models = models.iter().map(|model| (*model).to_string()).collect();
             wanted.place = place;
             // What must be both near to a job and apart from it has no place anywhere.
             let near: Vec<String> = wanted.place.near.iter().map(|near| near.job.clone()).collect();

@@ -52,8 +52,7 @@ impl Losses {
         asked.sort_by(|(one_job, one), (other_job, other)| (&one.label, one_job).cmp(&(&other.label, other_job)));
         let lost = replace(&self.state, asked);
         for (id, (view, held)) in removed {
-            self.state.cluster.set_view(id, view);
-            held.into_iter().for_each(|reservation| self.state.cluster.reserve(id, reservation));
+            self.state.cluster.put_back(id, view, held);
         }
         lost
     }

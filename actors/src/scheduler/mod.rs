@@ -328,7 +328,7 @@ fn conclude<'a>(
     asked: bool,
     turn: &mut Turn<Scheduler>,
 ) {
-    let (job, resources) = (want.job, want.workload.resources.to_owned());
+    let (job, resources) = (want.job, want.workload.resources.clone());
     let chosen = decision.chosen.and_then(|id| Some((id, view.state.cluster.node(id)?)));
     if let Some((id, node)) = chosen {
         view.place(job, &resources, node);

@@ -5,6 +5,7 @@
 
 use super::census::Spot;
 use super::described::Described;
+use messages::gpu::Gpus;
 use messages::id::{InstanceId, JobId, NodeId};
 use messages::manifest::{Level, Tag};
 use messages::node::{ClaimView, NodeView, Standing};
@@ -20,6 +21,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct NodeState {
     used: Resources,
+    gpus: Gpus,
     #[serde(skip)]
     spot: Spot,
     #[serde(skip)]
@@ -38,7 +40,8 @@ impl PartialEq for NodeState {
     fn eq(&self, other: &Self) -> bool {
         let said =
             self.version == other.version && self.standing == other.standing && self.described == other.described;
-        said && self.used == other.used && self.claims == other.claims && self.reservations == other.reservations
+        let left = self.used == other.used && self.gpus == other.gpus;
+        said && left && self.claims == other.claims && self.reservations == other.reservations
     }
 }
 
@@ -53,6 +56,8 @@ pub struct Reservation {
     pub ask: Ask,
     /// What it takes.
     pub resources: Resources,
+    /// The GPUs that the node is thought to give it; none while there are none to give.
+    pub gpus: Vec<u16>,
     /// When it lapses, if the node's view does not show the claim before.
     pub until: Timestamp,
     /// Nodes that refused the instance before.
@@ -104,6 +109,16 @@ impl NodeState {
     /// What its claims and the room given away take.
     pub const fn used(&self) -> &Resources {
         &self.used
+    }
+
+    /// What is left of each of its GPUs.
+    pub const fn gpus(&self) -> &Gpus {
+        &self.gpus
+    }
+
+    /// The model of its GPUs; empty when it is not known.
+    pub fn gpu_model(&self) -> &str {
+        self.described.gpu_model()
     }
 
     /// Where it is, at every level.
@@ -160,21 +175,33 @@ impl NodeState {
         self.spot = spot;
     }
 
-    /// Takes in what it says, and drops what its claims show by now.
-    pub(super) fn set_view(&mut self, view: NodeView, shown: &[InstanceId]) {
+    /// Takes in what it says, and drops what its claims show by now. Says whether what is left of it or whether it takes
+    /// work is another than it was.
+    pub(super) fn set_view(&mut self, view: NodeView, shown: &[InstanceId]) -> bool {
         self.reservations.retain(|instance, _| !shown.contains(instance));
-        (self.version, self.standing, self.claims) = (view.version, view.standing, view.claims.into());
+        let stood = std::mem::replace(&mut self.standing, view.standing);
+        (self.version, self.claims) = (view.version, view.claims.into());
         if !self.described.is(&view.spec) {
             self.described = Described::of(&view.spec);
         }
-        self.sum_up();
+        self.sum_up() || stood != self.standing
     }
 
     pub(super) fn reserve(&mut self, instance: InstanceId, reservation: Reservation) {
         if !crate::mutant!(ReservationIgnored) {
             self.used = self.used.plus(&reservation.resources);
         }
+        let takes_gpus = reservation.resources.gpu_milli > 0;
         self.reservations.insert(instance, reservation);
+        if takes_gpus {
+            self.hand_out_gpus();
+        }
+    }
+
+    /// Room is held again as it was, before anything is summed up.
+    pub(super) fn hold_again(&mut self, held: Vec<Reservation>) {
+        self.reservations.extend(held.into_iter().map(|reservation| (reservation.ask.instance, reservation)));
+        self.sum_up();
     }
 
     pub(super) fn release(&mut self, instance: InstanceId) -> Option<Reservation> {
@@ -203,12 +230,32 @@ impl NodeState {
         NodeView { version, spec: self.described.unpacked().into(), standing, claims }
     }
 
-    fn sum_up(&mut self) {
+    /// Says whether there is less or more left than there was, or something else.
+    fn sum_up(&mut self) -> bool {
         let claims = self.claims.iter().map(|claim| &claim.resources);
         let claims = claims.filter(|_| !crate::mutant!(ClaimsIgnored));
         let count = if crate::mutant!(ReservationIgnored) { 0 } else { usize::MAX };
         let reserved = self.reservations.values().map(|reservation| &reservation.resources).take(count);
-        self.used = claims.chain(reserved).fold(Resources::default(), |sum, one| sum.plus(one));
+        let used = claims.chain(reserved).fold(Resources::default(), |sum, one| sum.plus(one));
+        let was = std::mem::replace(&mut self.used, used);
+        let handed_out = self.hand_out_gpus();
+        was != self.used || handed_out
+    }
+
+    /// Which GPUs are left: the node says which its claims have, and what is given away is thought to have those that
+    /// the node would give it. While there is none for one of them nothing is left. Says whether others are left than
+    /// before.
+    fn hand_out_gpus(&mut self) -> bool {
+        let gpus = deal(&self.described.capacity, &self.claims, self.reservations.values_mut());
+        let was = std::mem::replace(&mut self.gpus, gpus);
+        was != self.gpus
+    }
+
+    /// What would be left of each of its GPUs if it had so many thousandths more of them.
+    pub(super) fn gpus_with(&self, more: u64) -> Gpus {
+        let gpu_milli = self.capacity().gpu_milli.saturating_add(more);
+        let mut reservations = self.reservations.clone();
+        deal(&Resources { gpu_milli, ..Resources::default() }, &self.claims, reservations.values_mut())
     }
 
     /// The jobs of its instances in order, each as often as it has instances here.
@@ -218,6 +265,33 @@ impl NodeState {
         jobs.sort_unstable();
         jobs
     }
+}
+
+/// Gives what is given away its GPUs, and says what is left of each.
+fn deal<'r>(
+    capacity: &Resources,
+    claims: &[ClaimView],
+    reservations: impl Iterator<Item = &'r mut Reservation>,
+) -> Gpus {
+    if capacity.gpu_milli == 0 {
+        return Gpus::default();
+    }
+    let mut left = Gpus::all(capacity.gpu_milli);
+    claims.iter().for_each(|claim| left.take(claim.resources.gpu_milli, &claim.gpus));
+    let mut without: Vec<&mut Reservation> = Vec::new();
+    for held in reservations.filter(|held| held.resources.gpu_milli > 0) {
+        if held.gpus.is_empty() || !left.have(held.resources.gpu_milli, &held.gpus) {
+            without.push(held);
+        } else {
+            left.take(held.resources.gpu_milli, &held.gpus);
+        }
+    }
+    let mut all = true;
+    for held in without {
+        held.gpus = left.give(held.resources.gpu_milli).unwrap_or_default();
+        all &= !held.gpus.is_empty();
+    }
+    if all { left } else { Gpus::default() }
 }
 
 /// All nodes, by slot and by id.

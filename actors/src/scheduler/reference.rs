@@ -1,6 +1,6 @@
 //! The scheduler beside a naive one that scans lists: what it places, where it does not, and never over capacity.
 
-use super::tests::{Machine, Story, instance, job, place};
+use super::tests::{Machine, Story, claim_view, instance, job, place};
 use super::*;
 use messages::manifest::{Affinity, JobSpec, Spread, Tag};
 use messages::node::{ClaimView, Standing};
@@ -11,7 +11,7 @@ use proptest::prelude::*;
 #[derive(Default)]
 struct Naive {
     machines: Vec<Machine>,
-    held: Vec<(NodeId, InstanceId, JobId, Resources)>,
+    held: Vec<(NodeId, InstanceId, JobId, Resources, Vec<u16>)>,
 }
 
 impl Naive {
@@ -30,19 +30,63 @@ impl Naive {
 
     fn count(&self, job: JobId, level: Level, node: NodeId) -> u32 {
         let domain = self.domain(node, level);
-        let there = self.held.iter().filter(|(at, _, of, _)| *of == job && self.domain(*at, level) == domain);
+        let there = self.held.iter().filter(|(at, _, of, ..)| *of == job && self.domain(*at, level) == domain);
         u32::try_from(there.count()).expect("few instances")
     }
 
     fn used(&self, node: NodeId) -> Resources {
         let there = self.held.iter().filter(|(at, ..)| *at == node);
-        there.fold(Resources::default(), |sum, (.., resources)| sum.plus(resources))
+        there.fold(Resources::default(), |sum, (.., resources, _)| sum.plus(resources))
     }
 
     fn ever(&self, spec: &JobSpec, node: NodeId) -> bool {
         let machine = self.machine(node);
         let tags = spec.place.require.iter().all(|tag| (machine.view.spec.rack == "r0") != tag.negated);
-        tags && machine.view.spec.capacity.fits(&spec.workload.resources)
+        let mut models = spec.workload.gpu_models.iter();
+        let known = spec.workload.gpu_models.is_empty() || models.any(|model| *model == machine.view.spec.gpu_model);
+        let model = spec.workload.resources.gpu_milli == 0 || known;
+        tags && model && machine.view.spec.capacity.fits(&spec.workload.resources)
+    }
+
+    /// The GPUs that an instance would get on a node beside others, each with what it needs and has.
+    fn gpus(&self, need: u64, node: NodeId, beside: &[(u64, Vec<u16>)]) -> Option<Vec<u16>> {
+        let count = u16::try_from(self.machine(node).view.spec.capacity.gpu_milli / 1_000).expect("few");
+        let taken = |device: u16| {
+            let there = beside.iter().filter(|(_, devices)| devices.contains(&device));
+            there.map(|(need, _)| (*need).min(1_000)).sum::<u64>()
+        };
+        match need {
+            0 => Some(Vec::new()),
+            1..1_000 => {
+                let mut enough: Vec<u16> = (0..count).filter(|device| taken(*device) + need <= 1_000).collect();
+                enough.sort_by_key(|device| std::cmp::Reverse(taken(*device)));
+                enough.first().map(|first| vec![*first])
+            }
+            _ => {
+                let free: Vec<u16> = (0..count).filter(|device| taken(*device) == 0).collect();
+                free.get(..usize::try_from(need / 1_000).expect("few")).map(<[u16]>::to_vec)
+            }
+        }
+    }
+
+    /// What is had of which GPUs on a node.
+    fn shares(&self, node: NodeId) -> Vec<(u64, Vec<u16>)> {
+        let there = self.held.iter().filter(|(at, ..)| *at == node);
+        there.map(|(.., resources, gpus)| (resources.gpu_milli, gpus.clone())).collect()
+    }
+
+    /// The node gives out its GPUs in another way than was thought, if it can: from the last to the first.
+    fn deal_anew(&mut self, node: NodeId) {
+        let count = u16::try_from(self.machine(node).view.spec.capacity.gpu_milli / 1_000).expect("few");
+        let mut dealt: Vec<(u64, Vec<u16>)> = Vec::new();
+        for (need, _) in self.shares(node) {
+            let Some(gpus) = self.gpus(need, node, &dealt) else { return };
+            dealt.push((need, gpus));
+        }
+        let mine = self.held.iter_mut().filter(|(at, ..)| *at == node);
+        for ((.., gpus), (_, other)) in mine.zip(dealt) {
+            *gpus = other.into_iter().map(|device| count - 1 - device).collect();
+        }
     }
 
     fn floor(&self, spec: &JobSpec, level: Level) -> u32 {
@@ -55,7 +99,7 @@ impl Naive {
         let (machine, me) = (self.machine(node), JobId::named("shop", &spec.name));
         let near = spec.place.near.iter().filter(|near| near.hard).all(|near| {
             let other = JobId::named("shop", &near.job);
-            let first = other == me && !self.held.iter().any(|(_, _, of, _)| *of == other);
+            let first = other == me && !self.held.iter().any(|(_, _, of, ..)| *of == other);
             first || self.count(other, near.within, node) > 0
         });
         let apart = |by: &JobSpec, from: &JobSpec| {
@@ -73,17 +117,26 @@ impl Naive {
         let few = spec.place.per_node_max.is_none_or(|max| self.count(me, Level::Node, node) < max);
         let left = machine.view.spec.capacity.minus(&self.used(node));
         let ready = machine.view.standing == Standing::Ready;
-        ready && self.ever(spec, node) && near && alone && spread && few && left.fits(&spec.workload.resources)
+        let gpus = self.gpus(spec.workload.resources.gpu_milli, node, &self.shares(node)).is_some();
+        let room = left.fits(&spec.workload.resources) && gpus;
+        ready && self.ever(spec, node) && near && alone && spread && few && room
     }
 
     fn score(&self, spec: &JobSpec, node: NodeId) -> i64 {
         let (machine, me) = (self.machine(node), JobId::named("shop", &spec.name));
         let used = self.used(node).plus(&spec.workload.resources);
-        let share = |of: Dimension| {
+        let share = |of: Dimension<'_>| {
             i64::try_from(used.get(of) * 1_000 / machine.view.spec.capacity.get(of)).expect("at most a thousand")
         };
-        let (cpu, memory) = (share(Dimension::Cpu), share(Dimension::Memory));
-        let mut score = ((cpu + memory) / 2 - (cpu - memory).abs() / 4).clamp(0, 1_000);
+        let needed = [Dimension::Cpu, Dimension::Memory, Dimension::Gpus];
+        let needed = needed.into_iter().filter(|of| spec.workload.resources.get(*of) > 0);
+        let shares: Vec<i64> = needed.map(share).collect();
+        let (mean, low, high) = (
+            shares.iter().sum::<i64>() / i64::try_from(shares.len()).expect("few"),
+            shares.iter().min().expect("it needs something"),
+            shares.iter().max().expect("it needs something"),
+        );
+        let mut score = (mean - (high - low) / 4).clamp(0, 1_000);
         let sociable = spec.place.near.iter().any(|near| near.job == spec.name);
         if !sociable && !spec.place.spread.iter().any(|spread| spread.over == Level::Node) {
             score += 2 * (1_000 / (1 + i64::from(self.count(me, Level::Node, node))));
@@ -116,7 +169,9 @@ impl Naive {
             let spec = all.iter().find(|spec| JobId::named("shop", &spec.name) == *job).expect("a job of this test");
             assert_eq!(chosen, self.best(spec, all), "{} among {:?}", ask.label, self.held);
             if let Some(node) = chosen {
-                self.held.push((node, ask.instance, *job, spec.workload.resources));
+                let resources = spec.workload.resources.clone();
+                let gpus = self.gpus(resources.gpu_milli, node, &self.shares(node)).expect("it fits");
+                self.held.push((node, ask.instance, *job, resources, gpus));
             }
         }
         for machine in &self.machines {
@@ -128,7 +183,7 @@ impl Naive {
 #[derive(Clone, Debug)]
 enum Step {
     Place { job: usize, slots: std::ops::Range<u32> },
-    Show { node: usize },
+    Show { node: usize, anew: bool },
     Turn { node: usize, ready: bool },
     Withdraw { index: usize },
 }
@@ -151,8 +206,13 @@ fn spec(name: &'static str) -> impl Strategy<Value = JobSpec> {
         prop::collection::vec(any::<bool>(), 0..2),
         prop::option::of(1..4_u32),
     );
-    (100..900_u64, place).prop_map(move |(cpu, (near, apart, mut spread, tags, per_node_max))| {
+    let gpus = prop_oneof![3 => Just(0), 1 => Just(300), 1 => Just(600), 1 => Just(1_000), 1 => Just(2_000)];
+    let model = prop::option::of(Just("A100".to_string()));
+    (100..900_u64, place, gpus, model).prop_map(move |(cpu, wishes, gpu_milli, model)| {
+        let (near, apart, mut spread, tags, per_node_max) = wishes;
         let mut spec = job(name, cpu);
+        spec.workload.resources.gpu_milli = gpu_milli;
+        spec.workload.gpu_models = model.into_iter().collect();
         spread.truncate(1);
         let tag = |negated| Tag { key: "rack".into(), value: Some("r0".into()), negated };
         let require = tags.into_iter().map(tag).collect();
@@ -168,16 +228,21 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0..3_usize, 0..20_u32, 1..5_u32).prop_map(|(job, first, count)| {
             Step::Place { job, slots: first..first + count }
         }),
-        3 => (0..6_usize).prop_map(|node| Step::Show { node }),
+        3 => (0..6_usize, any::<bool>()).prop_map(|(node, anew)| Step::Show { node, anew }),
         1 => (0..6_usize, any::<bool>()).prop_map(|(node, ready)| Step::Turn { node, ready }),
         2 => (0..50_usize).prop_map(|index| Step::Withdraw { index }),
     ]
 }
 
 fn machines() -> impl Strategy<Value = Vec<Machine>> {
-    prop::collection::vec((0..3_u8, 500..3_000_u64), 1..6).prop_map(|all| {
-        let machine =
-            |(index, (rack, cpu)): (usize, (u8, u64))| Machine::new(&format!("n{index}"), &format!("r{rack}"), cpu);
+    let model = prop_oneof![Just("A100"), Just("T4")];
+    prop::collection::vec((0..3_u8, 500..3_000_u64, 0..4_u64, model), 1..6).prop_map(|all| {
+        let machine = |(index, (rack, cpu, gpus, model)): (usize, (u8, u64, u64, &str))| {
+            let mut machine = Machine::new(&format!("n{index}"), &format!("r{rack}"), cpu);
+            machine.view.spec.capacity.gpu_milli = gpus * 1_000;
+            machine.view.spec.gpu_model = model.into();
+            machine
+        };
         all.into_iter().enumerate().map(machine).collect()
     })
 }
@@ -227,14 +292,18 @@ fn run(machines: Vec<Machine>, jobs: &[JobSpec], steps: &[Step]) {
             Step::Place { job, slots } => {
                 story.say(place(&jobs[*job], slots.clone()));
             }
-            Step::Show { node } | Step::Turn { node, .. } => {
+            Step::Show { node, .. } | Step::Turn { node, .. } => {
                 let index = node % naive.machines.len();
                 let id = naive.machines[index].id();
+                if let Step::Show { anew: true, .. } = step {
+                    naive.deal_anew(id);
+                }
                 let claims = naive.held.iter().filter(|held| held.0 == id);
-                let claims = claims.map(|(_, instance, job, resources)| ClaimView {
+                let claims = claims.map(|(_, instance, job, resources, gpus)| ClaimView {
                     instance: *instance,
                     job: *job,
-                    resources: *resources,
+                    resources: resources.clone(),
+                    gpus: gpus.clone(),
                 });
                 let claims = claims.collect();
                 let view = &mut naive.machines[index].view;
@@ -287,7 +356,7 @@ proptest! {
             machine.view.version = 1 + u64::try_from(index).expect("small");
             if index % 2 == 0 {
                 let (instance, job) = (instance(&spec, u32::try_from(index).expect("small")), JobId::named("shop", "a"));
-                machine.view.claims.push(ClaimView { instance, job, resources: spec.workload.resources });
+                machine.view.claims.push(claim_view(instance, job, &spec, Vec::new()));
             }
             machine
         }).collect();

@@ -100,7 +100,7 @@ pub(super) fn reserve(
     }
     for (job, ask, decision) in decided {
         let Some(survey) = desk.surveys.get(&job) else { continue };
-        let resources = survey.want.workload.resources;
+        let resources = survey.want.workload.resources.clone();
         turn.record(Event::Placed { job, ask: ask.clone(), resources, decision });
     }
     Ok(())

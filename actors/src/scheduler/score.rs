@@ -19,7 +19,7 @@ use super::nodes::NodeState;
 use super::view::ClusterView;
 use messages::id::NodeId;
 use messages::manifest::{Affinity, Level};
-use messages::resources::{Dimension, Resources};
+use messages::resources::Resources;
 use messages::scheduler::Term;
 
 /// Names and weights, in the order of [`Terms`].
@@ -88,7 +88,7 @@ pub(super) fn company(
 /// the emptiest of them.
 fn fit(want: &Want<'_>, free: &Resources, node: &NodeState) -> Option<i64> {
     let (mut low, mut high, mut sum, mut count) = (i64::MAX, 0, 0, 0);
-    for dimension in Dimension::ALL {
+    for dimension in want.workload.resources.dimensions() {
         let (capacity, need) = (node.capacity().get(dimension), want.workload.resources.get(dimension));
         if capacity == 0 || need == 0 {
             continue;

@@ -1,5 +1,7 @@
 //! Stories of the scheduler: given nodes and what is on them, when something is asked, then this is placed or said.
 
+mod constraints;
+
 use super::*;
 use crate::cell::{Cell, Outcome};
 use messages::entry::Record;
@@ -7,7 +9,7 @@ use messages::envelope::{Body, Envelope, MessageId, Principal};
 use messages::id::{ActorId, CorrelationId, PolicyId, SchedulerId};
 use messages::manifest::{Affinity, JobSpec, Spread, Tag};
 use messages::node::{ClaimView, NodeSpec, Standing};
-use messages::resources::Resources;
+use messages::resources::{Dimension, Resources};
 
 /// A scheduler, all that it recorded, and nodes that take what they are asked to.
 pub(super) struct Story {
@@ -114,10 +116,7 @@ impl Story {
 fn rebuilt(cluster: &Cluster) -> Cluster {
     let mut anew = Cluster::default();
     for (id, node) in cluster.nodes() {
-        anew.set_view(id, node.as_view());
-        for reservation in node.reservations() {
-            anew.reserve(id, reservation.clone());
-        }
+        anew.put_back(id, node.as_view(), node.reservations().cloned().collect());
     }
     anew
 }
@@ -154,12 +153,20 @@ impl Machine {
         self
     }
 
-    fn holds(mut self, job: &JobSpec, slot: u32) -> Self {
+    fn holds(self, job: &JobSpec, slot: u32) -> Self {
+        self.holds_on(job, slot, &[])
+    }
+
+    fn holds_on(mut self, job: &JobSpec, slot: u32, gpus: &[u16]) -> Self {
         let (instance, job_id) = (instance(job, slot), JobId::named(&job.realm, &job.name));
-        self.view.claims.push(ClaimView { instance, job: job_id, resources: job.workload.resources });
+        self.view.claims.push(claim_view(instance, job_id, job, gpus.to_vec()));
         self.view.version += 1;
         self
     }
+}
+
+pub(super) fn claim_view(instance: InstanceId, job: JobId, spec: &JobSpec, gpus: Vec<u16>) -> ClaimView {
+    ClaimView { instance, job, resources: spec.workload.resources.clone(), gpus }
 }
 
 pub(super) fn job(name: &str, cpu_milli: u64) -> JobSpec {
@@ -344,26 +351,6 @@ fn nodes_that_take_nothing_new_are_passed_over() {
         story.node(&Machine::new("n1", "r1", 4_000).standing(standing));
         assert_eq!(refusals(&story.place(&job("a", 500), 0..1))[0].reason, reason);
     }
-}
-
-#[test]
-fn tags_must_be_there_or_must_not() {
-    let mut story = Story::new();
-    let (n1, n2) = (Machine::new("n1", "r1", 4_000), Machine::new("n2", "r2", 4_000));
-    story.node(&n1);
-    story.node(&n2);
-    let tag = |negated| Tag { key: "rack".into(), value: Some("r2".into()), negated };
-    let mut a = job("a", 500);
-    a.place.require = vec![tag(false)];
-    assert_eq!(claims(&story.place(&a, 0..1)), [on("a/0", &n2)]);
-    let mut b = job("b", 500);
-    b.place.require = vec![tag(true)];
-    assert_eq!(claims(&story.place(&b, 0..1)), [on("b/0", &n1)]);
-    let mut c = job("c", 500);
-    c.place.require = vec![Tag { key: "gpu".into(), value: None, negated: false }];
-    let why = refusals(&story.place(&c, 0..1)).remove(0);
-    assert_eq!((why.reason, why.struck_out), (Reason::TagMismatch, vec![(Reason::TagMismatch, 2)]));
-    assert_eq!(why.change.as_deref(), Some("tag node n1 with gpu, or drop gpu from job.c.place.require"));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use super::Scheduler;
 use super::census::{Counts, Domain, Spot};
 use super::nodes::NodeState;
+use messages::gpu::Gpus;
 use messages::id::{JobId, NodeId};
 use messages::manifest::Level;
 use messages::resources::Resources;
@@ -14,12 +15,22 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug)]
 pub struct ClusterView<'a> {
     pub(super) state: &'a Scheduler,
-    given: BTreeMap<u32, Resources>,
+    given: BTreeMap<u32, Given>,
     /// The jobs that were asked about or placed so far, in order.
     jobs: RefCell<Vec<Company>>,
     /// The jobs that were spoken of by name, in order.
     names: RefCell<Vec<(String, String, JobId)>>,
     pub(super) repels: BTreeSet<(JobId, JobId, Level)>,
+}
+
+/// What a node was given just now.
+#[derive(Clone, Debug, Default)]
+struct Given {
+    resources: Resources,
+    /// Of its GPUs, by what each instance needs of them.
+    shares: Vec<u64>,
+    /// What is left of each of them, if any was given.
+    gpus: Option<Gpus>,
 }
 
 /// What is known of a job: the number it is counted by, and what was placed just now.
@@ -51,14 +62,27 @@ impl<'a> ClusterView<'a> {
     pub fn free(&self, node: &NodeState) -> Resources {
         let free = node.capacity().minus(node.used());
         match self.given.get(&node.slot()) {
-            Some(given) => free.minus(given),
+            Some(given) => free.minus(&given.resources),
             None => free,
         }
     }
 
+    /// What a node has left of each of its GPUs.
+    pub fn gpus<'v>(&'v self, node: &'v NodeState) -> &'v Gpus {
+        self.given.get(&node.slot()).and_then(|given| given.gpus.as_ref()).unwrap_or(node.gpus())
+    }
+
+    /// What a node would have left of each of its GPUs if it had so many thousandths more of them.
+    pub(super) fn gpus_with(&self, node: &NodeState, more: u64) -> Gpus {
+        let mut gpus = node.gpus_with(more);
+        let shares = self.given.get(&node.slot()).into_iter().flat_map(|given| &given.shares);
+        shares.for_each(|share| _ = gpus.give(*share));
+        gpus
+    }
+
     /// What is taken on a node, also where that is more than it has.
     pub(super) fn taken(&self, node: &NodeState) -> Resources {
-        self.given.get(&node.slot()).map_or(node.used().to_owned(), |given| node.used().plus(given))
+        self.given.get(&node.slot()).map_or_else(|| node.used().clone(), |given| node.used().plus(&given.resources))
     }
 
     /// The nodes that were given something just now.
@@ -128,7 +152,11 @@ impl<'a> ClusterView<'a> {
     pub fn place(&mut self, job: JobId, resources: &Resources, node: &NodeState) {
         let given = self.given.entry(node.slot()).or_default();
         if !crate::mutant!(ReservationIgnored) {
-            *given = given.plus(resources);
+            given.resources = given.resources.plus(resources);
+        }
+        if resources.gpu_milli > 0 {
+            given.shares.push(resources.gpu_milli);
+            given.gpus.get_or_insert_with(|| node.gpus().clone()).give(resources.gpu_milli);
         }
         let at = Self::entry(self.state, self.jobs.get_mut(), job);
         self.jobs.get_mut()[at].placed.change(node.spot(), true);

@@ -223,7 +223,7 @@ impl Fleet {
             avoid: Vec::new(),
         };
         let asks = (0..instances).map(ask).collect();
-        let resources = workload.resources.to_owned();
+        let resources = workload.resources.clone();
         let (realm, exclusive) = (REALM.into(), false);
         let message = Message::Place { job, realm, name, exclusive, workload, place, asks };
         let (decisions, took) = self.say(message);
@@ -235,7 +235,12 @@ impl Fleet {
             match decision.chosen.and_then(|node| self.indices.get(&node).copied()) {
                 Some(index) => {
                     held.push((instance, index));
-                    self.nodes[index].claims.push(ClaimView { instance, job, resources: resources.to_owned() });
+                    self.nodes[index].claims.push(ClaimView {
+                        instance,
+                        job,
+                        resources: resources.clone(),
+                        gpus: Vec::new(),
+                    });
                     self.used = self.used.plus(&resources);
                     self.view(index, work);
                     work.placed += 1;
@@ -322,7 +327,9 @@ fn node(number: usize, dice: &mut Dice) -> NodeView {
             disk_bytes: 1 << 40,
             network_bits: 10_000_000_000,
             ports: 1_000,
+            ..Resources::default()
         },
+        gpu_model: String::new(),
     };
     NodeView { version: 0, spec: spec.into(), standing: Standing::Ready, claims: Vec::new() }
 }

@@ -289,6 +289,11 @@ fn launch_of(assignment: &Assignment) -> Launch {
     let mut environment = workload.environment.clone();
     environment.insert("ORRERY_REVISION".into(), assignment.revision.to_string());
     environment.insert("ORRERY_LABEL".into(), assignment.label.clone());
+    if !assignment.gpus.is_empty() {
+        let gpus = assignment.gpus.iter().map(u16::to_string).collect::<Vec<_>>().join(",");
+        environment.insert("CUDA_VISIBLE_DEVICES".into(), gpus.clone());
+        environment.insert("ORRERY_GPUS".into(), gpus);
+    }
     Launch {
         instance: assignment.instance.to_string(),
         label: assignment.label.clone(),

@@ -295,6 +295,13 @@ pub(super) struct Machine {
     /// Disk to give to instances, as 100GiB [default: what is free]
     #[arg(long)]
     pub disk: Option<String>,
+    /// Anything else to give to instances: gpus=4, disk_io=500MB/s (bytes a second), network=10Gbps, or a name of your own
+    /// with a dot, license.x=3; may be given again
+    #[arg(long = "capacity", value_name = "NAME=AMOUNT")]
+    pub capacity: Vec<String>,
+    /// The model of its GPUs, as A100
+    #[arg(long, value_name = "MODEL")]
+    pub gpu_model: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -410,8 +417,11 @@ pub(super) enum PolicyCommand {
         /// At most so much disk
         #[arg(long)]
         disk: Option<String>,
+        /// At most so much of anything else: gpus=4, license.x=3; may be given again
+        #[arg(long = "most", value_name = "NAME=AMOUNT")]
+        most: Vec<String>,
         /// No quota any more
-        #[arg(long, conflicts_with_all = ["instances", "cpu", "memory", "disk"])]
+        #[arg(long, conflicts_with_all = ["instances", "cpu", "memory", "disk", "most"])]
         none: bool,
     },
 }

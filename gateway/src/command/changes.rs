@@ -4,7 +4,7 @@ use super::apply::changes;
 use super::arguments::{JobCommand, NodeCommand, PolicyCommand, Rolling, RolloutCommand, RouteCommand};
 use super::client::Client;
 use super::fault::Fault;
-use super::machine::amount;
+use super::machine::{amount, resource};
 use super::show::Show;
 use super::status;
 use crate::views::status::PolicyStatus;
@@ -121,13 +121,17 @@ pub(super) async fn policy(client: &Client, show: Show, command: PolicyCommand) 
             Request::SetPolicy { text, mode: mode.into() }
         }
         PolicyCommand::Quota { none: true, .. } => Request::SetQuota { quota: None },
-        PolicyCommand::Quota { instances, cpu, memory, disk, none: false } => {
-            let resources = Resources {
+        PolicyCommand::Quota { instances, cpu, memory, disk, most, none: false } => {
+            let mut resources = Resources {
                 cpu_milli: amount("--cpu", cpu.as_deref(), quantity::cpu)?.unwrap_or(0),
                 memory_bytes: amount("--memory", memory.as_deref(), quantity::bytes)?.unwrap_or(0),
                 disk_bytes: amount("--disk", disk.as_deref(), quantity::bytes)?.unwrap_or(0),
                 ..Resources::default()
             };
+            for given in &most {
+                let (dimension, amount) = resource("--most", given)?;
+                resources.set(dimension, amount);
+            }
             if instances.is_none() && resources == Resources::default() {
                 return Err(Fault::Misuse("say what the quota is, or --none".into()));
             }
@@ -144,7 +148,7 @@ fn policy_text(policy: &PolicyStatus) -> String {
         messages::policy::Mode::Shadow => "shadow",
         messages::policy::Mode::Enforce => "enforce",
     };
-    let quota = policy.quota.map_or("none".to_owned(), |quota| {
+    let quota = policy.quota.as_ref().map_or("none".to_owned(), |quota| {
         let instances = quota.instances.map_or(String::new(), |count| format!("{count} instances, "));
         format!("{instances}{}", quota.resources)
     });

@@ -2,10 +2,11 @@
 
 use super::arguments::Machine;
 use super::fault::Fault;
-use messages::manifest::Tag;
+use messages::gpu::WHOLE;
+use messages::manifest::{Tag, did_you_mean};
 use messages::node::NodeSpec;
 use messages::quantity::{self, QuantityError};
-use messages::resources::Resources;
+use messages::resources::{Dimension, Resources};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -40,6 +41,21 @@ pub(super) fn node(machine: &Machine, data: &Path) -> Result<NodeSpec, Fault> {
     let cpu_milli = amount("--cpu", machine.cpu.as_deref(), quantity::cpu)?;
     let memory_bytes = amount("--memory", machine.memory.as_deref(), quantity::bytes)?;
     let disk_bytes = amount("--disk", machine.disk.as_deref(), quantity::bytes)?;
+    let mut capacity = Resources {
+        cpu_milli: cpu_milli.unwrap_or_else(|| cores() * 1_000),
+        memory_bytes: memory_bytes.map_or_else(memory, Ok)?,
+        disk_bytes: disk_bytes.map_or_else(disk, Ok)?,
+        network_bits: NETWORK_BITS,
+        ports: PORTS,
+        ..Resources::default()
+    };
+    for given in &machine.capacity {
+        let (dimension, amount) = resource("--capacity", given)?;
+        capacity.set(dimension, amount);
+    }
+    if !capacity.gpu_milli.is_multiple_of(WHOLE) {
+        return Err(Fault::Misuse("--capacity gpus: a machine has whole GPUs; jobs may take parts of one".into()));
+    }
     Ok(NodeSpec {
         name,
         host: machine.host.to_string(),
@@ -47,14 +63,24 @@ pub(super) fn node(machine: &Machine, data: &Path) -> Result<NodeSpec, Fault> {
         site: machine.site.clone(),
         region: machine.region.clone(),
         tags: machine.tags.iter().map(|tag| key_and_value(tag)).collect::<Result<BTreeMap<_, _>, _>>()?,
-        capacity: Resources {
-            cpu_milli: cpu_milli.unwrap_or_else(|| cores() * 1_000),
-            memory_bytes: memory_bytes.map_or_else(memory, Ok)?,
-            disk_bytes: disk_bytes.map_or_else(disk, Ok)?,
-            network_bits: NETWORK_BITS,
-            ports: PORTS,
-        },
+        capacity,
+        gpu_model: machine.gpu_model.clone().unwrap_or_default(),
     })
+}
+
+/// An amount of a resource from the command line, like `gpus=4` or `license.x=3`.
+pub(super) fn resource<'t>(flag: &str, text: &'t str) -> Result<(Dimension<'t>, u64), Fault> {
+    let wrong = |why: String| Fault::Misuse(format!("{flag} {text:?}: {why}"));
+    let (name, amount) =
+        text.split_once('=').ok_or_else(|| wrong("write it like gpus=4, disk_io=500MB/s or license.x=3".into()))?;
+    let known = Dimension::FIXED.map(Dimension::name);
+    let dimension = Dimension::of_name(name).ok_or_else(|| match did_you_mean(name, known) {
+        Some(other) => wrong(format!("there is no resource {name:?}; did you mean {other:?}?")),
+        None => {
+            wrong(format!("expected one of {}, or a name with a dot of your own, like license.x", known.join(", ")))
+        }
+    })?;
+    Ok((dimension, dimension.read(amount).map_err(|error| wrong(error.to_string()))?))
 }
 
 fn key_and_value(text: &str) -> Result<(String, String), Fault> {
@@ -92,6 +118,16 @@ mod tests {
     fn the_disk_of_a_directory_that_is_not_there_yet_is_that_of_its_parent() {
         let directory = tempfile::tempdir().expect("a directory");
         assert!(disk_free(&directory.path().join("not/there/yet")).is_some_and(|bytes| bytes > 0));
+    }
+
+    #[test]
+    fn a_capacity_is_a_resource_and_an_amount_of_it() {
+        let (gpus, added) = (resource("--capacity", "gpus=4"), resource("--capacity", "license.x=3"));
+        assert!(matches!(gpus, Ok((Dimension::Gpus, 4_000))) && matches!(added, Ok((Dimension::Named(_), 3))));
+        for (text, said) in [("gpu=4", "did you mean \"gpus\""), ("gpus", "write it like"), ("disk_io=5", "no unit")] {
+            let fault = resource("--capacity", text).expect_err("this is none");
+            assert!(fault.to_string().contains(said), "{fault}");
+        }
     }
 
     #[test]

@@ -111,7 +111,7 @@ fn weighed(placement: &PlannedPlacement) -> String {
 
 /// What would be left, in the dimensions that the nodes have.
 fn left(left: &Left, text: &mut String) {
-    let shown: Vec<Dimension> = Dimension::ALL.into_iter().filter(|of| left.capacity.get(*of) > 0).collect();
+    let shown: Vec<Dimension<'_>> = left.capacity.dimensions().filter(|of| left.capacity.get(*of) > 0).collect();
     let row = |name: String, free: &Resources, capacity: &Resources| {
         let cells = shown.iter().map(|of| format!("{} of {}", of.amount(free.get(*of)), of.amount(capacity.get(*of))));
         std::iter::once(name).chain(cells).collect::<Vec<String>>()

@@ -150,7 +150,7 @@ fn node_status(fold: &Fold, id: ActorId, node: &Node) -> NodeStatus {
         site: spec.site.clone(),
         region: spec.region.clone(),
         tags: spec.tags.clone(),
-        capacity: spec.capacity,
+        capacity: spec.capacity.clone(),
         claimed: node.used(),
         instances,
     }
@@ -231,7 +231,7 @@ pub fn policies(fold: &Fold) -> Vec<PolicyStatus> {
         mode: policy.mode(),
         version: policy.version(),
         text: policy.text().to_owned(),
-        quota: policy.quota().copied(),
+        quota: policy.quota().cloned(),
     });
     let mut shown: Vec<PolicyStatus> = shown.filter(|policy| !policy.realm.is_empty()).collect();
     shown.sort_by(|one, other| one.realm.cmp(&other.realm));

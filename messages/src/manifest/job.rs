@@ -3,9 +3,8 @@
 use super::check::{Reference, Relation};
 use super::model::{Build, JobSpec, LinkSpec, Workload};
 use super::reader::{Item, Reader, Table, is_name};
-use super::{place, watch};
+use super::{place, resources, watch};
 use crate::quantity;
-use crate::resources::Resources;
 use crate::time::Span;
 use std::collections::BTreeMap;
 
@@ -113,7 +112,9 @@ fn workload(
     }
     workload.health = table.get("health").and_then(|item| watch::health(reader, &item));
     workload.ports = ports(reader, table, &workload);
-    workload.resources = table.get("resources").map(|item| resources(reader, &item)).unwrap_or_default();
+    if let Some(item) = table.get("resources") {
+        (workload.resources, workload.gpu_models) = resources::resources(reader, &item);
+    }
     workload.resources.ports = workload.ports.len() as u64;
     if let Some(item) = table.get("links") {
         workload.links = links(reader, about.name, &item, references);
@@ -207,20 +208,6 @@ fn asked_ports(workload: &Workload) -> Vec<(String, String)> {
         }
     }
     asked
-}
-
-fn resources(reader: &mut Reader<'_>, item: &Item<'_>) -> Resources {
-    let mut resources = Resources::default();
-    let Some(table) = reader.table(item, &["cpu", "memory", "disk", "network"]) else { return resources };
-    let mut amount = |name: &str, parse| {
-        let item = table.get(name)?;
-        reader.amount(&item, parse)
-    };
-    resources.cpu_milli = amount("cpu", quantity::cpu).unwrap_or_default();
-    resources.memory_bytes = amount("memory", quantity::bytes).unwrap_or_default();
-    resources.disk_bytes = amount("disk", quantity::bytes).unwrap_or_default();
-    resources.network_bits = amount("network", quantity::bits).unwrap_or_default();
-    resources
 }
 
 fn links(

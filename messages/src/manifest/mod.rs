@@ -8,6 +8,7 @@ mod job;
 mod model;
 mod place;
 mod reader;
+mod resources;
 mod route;
 mod tree;
 mod watch;

@@ -65,12 +65,29 @@ pub struct Workload {
     pub ports: Vec<String>,
     /// What it needs.
     pub resources: Resources,
+    /// The models of GPU that will do; any when empty.
+    #[serde(default)]
+    pub gpu_models: Vec<String>,
     /// The jobs it talks to, by name in the same realm, and what it was promised.
     pub links: BTreeMap<String, LinkSpec>,
     /// How its health is judged. Without one, running is healthy.
     pub health: Option<Health>,
     /// How long after the stop signal it is killed.
     pub stop_grace: Span,
+}
+
+impl Workload {
+    /// Whether it can use GPUs of this model.
+    pub fn takes_gpus_of(&self, model: &str) -> bool {
+        let named = self.gpu_models.is_empty() || self.gpu_models.iter().any(|one| one.eq_ignore_ascii_case(model));
+        named || self.resources.gpu_milli == 0
+    }
+
+    /// Whether every node has enough for both or for neither of them.
+    pub fn needs_the_same_as(&self, other: &Self) -> bool {
+        let models = self.resources.gpu_milli == 0 || self.gpu_models == other.gpu_models;
+        models && self.resources == other.resources
+    }
 }
 
 /// The promises of a link from one job to another.

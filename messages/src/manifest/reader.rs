@@ -261,6 +261,11 @@ impl<'t> Reader<'t> {
 
     /// An amount, written as text; a bare number is shown to `parse` as its digits.
     pub fn amount<T>(&mut self, item: &Item<'_>, parse: fn(&str) -> Result<T, QuantityError>) -> Option<T> {
+        self.measured(item, parse)
+    }
+
+    /// The same, read by what knows more than the text.
+    pub fn measured<T>(&mut self, item: &Item<'_>, parse: impl FnOnce(&str) -> Result<T, QuantityError>) -> Option<T> {
         let text = match item.value() {
             Value::Text(text) => text.clone(),
             Value::Integer(number) => number.to_string(),

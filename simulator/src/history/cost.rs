@@ -42,14 +42,14 @@ impl Cost {
             cost.nodes.insert(NodeId(id.id));
         }
         for claim in fold.nodes().flat_map(|(_, node)| node.claims()) {
-            cost.hold(claim.spec().instance, claim.spec().workload.resources);
+            cost.hold(claim.spec().instance, &claim.spec().workload.resources);
         }
         cost
     }
 
-    fn hold(&mut self, instance: InstanceId, resources: Resources) {
-        if self.claims.insert(instance, resources).is_none() {
-            self.reserved = self.reserved.plus(&resources);
+    fn hold(&mut self, instance: InstanceId, resources: &Resources) {
+        if self.claims.insert(instance, resources.clone()).is_none() {
+            self.reserved = self.reserved.plus(resources);
         }
     }
 
@@ -65,7 +65,7 @@ impl Cost {
                 Event::GivenUp => {
                     self.nodes.remove(&node);
                 }
-                Event::Claimed { claim } => self.hold(claim.instance, claim.workload.resources),
+                Event::Claimed { claim, .. } => self.hold(claim.instance, &claim.workload.resources),
                 Event::Released { instance, .. } => {
                     if let Some(resources) = self.claims.remove(instance) {
                         self.reserved = self.reserved.minus(&resources);

@@ -166,7 +166,9 @@ fn node(number: u64) -> NodeSpec {
             disk_bytes: 1 << 40,
             network_bits: 10_000_000_000,
             ports: 1_000,
+            ..Resources::default()
         },
+        gpu_model: String::new(),
     }
 }
 

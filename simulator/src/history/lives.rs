@@ -62,7 +62,7 @@ impl Lives {
         let Entry::Node(record) = entry else { return };
         for event in &record.events {
             match event {
-                Event::Claimed { claim } => {
+                Event::Claimed { claim, .. } => {
                     let begun_at = record.head.at;
                     let watched = Watched { key: None, claim: claim.clone(), begun_at, stop_asked: None };
                     self.watched.insert(claim.instance, watched);

@@ -226,7 +226,7 @@ impl Machine {
 
     fn part(&self, part: u64) -> Resources {
         let of = |amount: u64| amount / 1_000 * part + amount % 1_000 * part / 1_000;
-        let all = self.spec.capacity;
+        let all = self.spec.capacity.clone();
         Resources { cpu_milli: of(all.cpu_milli), memory_bytes: of(all.memory_bytes), ..all }
     }
 

@@ -1,9 +1,10 @@
 //! What the scheduler knows, as its entries tell it: nodes as they have shown themselves, places given since, jobs with
 //! their needs, rules, and who waits. The checks of what it decides lie in [`super::placing`].
 
+use super::gpus;
 use messages::id::{InstanceId, JobId, NodeId};
 use messages::manifest::{Level, Place, Tag, Workload};
-use messages::node::{NodeSpec, NodeView, Standing};
+use messages::node::{ClaimView, NodeSpec, NodeView, Standing};
 use messages::policy::Mode;
 use messages::resources::Resources;
 use messages::scheduler::{Ask, Event};
@@ -34,8 +35,8 @@ pub(super) struct NodeGiven {
     pub(super) tags: BTreeMap<String, String>,
     pub(super) used: Resources,
     domains: Arc<[String; 4]>,
-    shown: BTreeMap<InstanceId, (JobId, Resources)>,
-    given: BTreeMap<InstanceId, (JobId, Resources)>,
+    pub(super) shown: BTreeMap<InstanceId, ClaimView>,
+    pub(super) given: BTreeMap<InstanceId, (JobId, Resources)>,
 }
 
 /// What the instances of a job need.
@@ -87,12 +88,25 @@ impl NodeGiven {
         self.view.standing == Standing::Ready
     }
 
+    /// Whether there is a way to give each what it needs of the GPUs, if one more comes that needs so much.
+    pub(super) fn has_gpus_for(&self, need: u64) -> bool {
+        let known = self.shown.values().map(|claim| (claim.resources.gpu_milli, &*claim.gpus));
+        let given = self.given.values().map(|(_, resources)| resources.gpu_milli);
+        let needs: Vec<u64> = given.chain([need]).collect();
+        need == 0 || gpus::can_be_had(self.view.spec.capacity.gpu_milli, known, &needs)
+    }
+
+    /// Whether it is known of all GPUs who has them.
+    pub(super) fn gpus_are_known(&self) -> bool {
+        self.given.values().all(|(_, resources)| resources.gpu_milli == 0)
+    }
+
     fn show(&mut self, view: &Shared<NodeView>) {
         if self.view.spec != view.spec {
             self.describe(&view.spec);
         }
         self.view = view.clone();
-        self.shown = view.claims.iter().map(|claim| (claim.instance, (claim.job, claim.resources))).collect();
+        self.shown = view.claims.iter().map(|claim| (claim.instance, claim.clone())).collect();
         self.given.retain(|instance, _| !self.shown.contains_key(instance));
     }
 
@@ -118,14 +132,16 @@ impl NodeGiven {
     }
 
     fn sum_up(&mut self) {
-        let all = self.shown.values().chain(self.given.values());
-        self.used = all.fold(Resources::default(), |sum, (_, one)| sum.plus(one));
+        let shown = self.shown.values().map(|claim| &claim.resources);
+        let all = shown.chain(self.given.values().map(|(_, resources)| resources));
+        self.used = all.fold(Resources::default(), |sum, one| sum.plus(one));
     }
 
     /// What it holds, in order, each once.
     fn held(&self) -> Vec<(InstanceId, JobId)> {
-        let all = self.shown.iter().chain(&self.given);
-        let mut held: Vec<_> = all.map(|(instance, (job, _))| (*instance, *job)).collect();
+        let shown = self.shown.values().map(|claim| (claim.instance, claim.job));
+        let given = self.given.iter().map(|(instance, (job, _))| (*instance, *job));
+        let mut held: Vec<_> = shown.chain(given).collect();
         held.sort_unstable();
         held.dedup();
         held
@@ -154,7 +170,7 @@ impl Given {
             Event::Placed { job, ask, resources, decision } => {
                 self.waits(*job, ask).number = None;
                 if let Some(node) = decision.chosen {
-                    self.change(node, |known| _ = known.given.insert(ask.instance, (*job, *resources)));
+                    self.change(node, |known| _ = known.given.insert(ask.instance, (*job, resources.clone())));
                 }
             }
             Event::Unplaced { job, ask, .. } => self.queue(*job, ask),

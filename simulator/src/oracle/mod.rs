@@ -31,6 +31,7 @@ mod commands;
 mod desired;
 mod durable;
 mod given;
+mod gpus;
 mod history;
 mod lives;
 mod nodes;

@@ -111,7 +111,7 @@ impl Seen {
                     wrong(Invariant::Claims, "a node that is given up keeps claims", node.name().into());
                 }
             }
-            Event::Claimed { claim } => {
+            Event::Claimed { claim, .. } => {
                 if node.standing() != Standing::Ready {
                     let message = format!("{} is {}: {}", node.name(), node.standing().name(), claim.label);
                     wrong(Invariant::Claims, "a node that takes no work takes a claim", message);

@@ -115,6 +115,9 @@ impl Placing {
             let message =
                 format!("{} lacks {} of {}", node.view.spec.name, dimension.amount(missing), dimension.name());
             findings.push((Invariant::Capacity, "a scheduler gives room away twice", message));
+        } else if !node.has_gpus_for(resources.gpu_milli) {
+            let message = format!("{} on {}", ask.label, node.view.spec.name);
+            findings.push((Invariant::Capacity, "a scheduler gives the GPUs of a node away twice", message));
         }
         let Some(needs) = self.given.jobs.get(&job) else { return };
         let look = Look::new(&self.given, job, needs, ask.revision);
@@ -140,7 +143,10 @@ impl Placing {
         let refused = self.given.waiting.get(&instance).map(|waits| &waits.refused);
         let takes = |(id, node): &(&NodeId, &NodeGiven)| {
             let no = refused.and_then(|refused| refused.get(id)).is_some_and(|version| *version >= node.view.version);
-            !no && node.view.spec.capacity.fits(&node.used.plus(&workload.resources)) && look.broken(node).is_none()
+            let gpus = workload.resources.gpu_milli;
+            let gpus = gpus == 0 || (node.gpus_are_known() && node.has_gpus_for(gpus));
+            let fits = node.view.spec.capacity.fits(&node.used.plus(&workload.resources)) && gpus;
+            !no && fits && look.broken(node).is_none()
         };
         self.given.nodes.iter().find(takes).map(|(_, node)| node.view.spec.name.as_str())
     }
@@ -188,7 +194,17 @@ impl<'a> Look<'a> {
             .workloads
             .get(&self.revision)
             .is_none_or(|workload| node.view.spec.capacity.fits(&workload.resources));
-        fits && self.needs.place.require.iter().all(|tag| node.has(tag)) && self.permitted(node)
+        fits && self.takes_gpus(node)
+            && self.needs.place.require.iter().all(|tag| node.has(tag))
+            && self.permitted(node)
+    }
+
+    /// Whether a GPU of the node is of a model that will do, or none is needed.
+    fn takes_gpus(&self, node: &NodeGiven) -> bool {
+        let Some(workload) = self.needs.workloads.get(&self.revision) else { return true };
+        let models = &workload.gpu_models;
+        let same = |model: &String| model.to_lowercase() == node.view.spec.gpu_model.to_lowercase();
+        workload.resources.gpu_milli == 0 || models.is_empty() || models.iter().any(same)
     }
 
     fn permitted(&self, node: &NodeGiven) -> bool {
@@ -210,6 +226,9 @@ impl<'a> Look<'a> {
         }
         if !place.require.iter().all(|tag| node.has(tag)) {
             return Some("a place is given on a node without a tag it must have");
+        }
+        if !self.takes_gpus(node) {
+            return Some("a place is given on GPUs of a model that will not do");
         }
         if !self.permitted(node) {
             return Some("a place is given that the policy forbids");

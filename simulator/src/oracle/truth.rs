@@ -1,6 +1,7 @@
 //! What truly runs, on which machine.
 
 use super::Finding;
+use super::gpus::Parts;
 use crate::plan::Plan;
 use crate::verdict::Invariant;
 use messages::agent::Assignment;
@@ -22,6 +23,8 @@ pub struct Runs {
 pub(super) struct Truth {
     capacity: Vec<Resources>,
     used: Vec<Resources>,
+    /// Which GPUs of each machine are used by what runs there.
+    gpus: BTreeMap<usize, Parts>,
     running: BTreeMap<(usize, InstanceId), (JobId, String, Resources, bool)>,
     slots: BTreeMap<(JobId, String), Vec<(usize, InstanceId)>>,
     ever: BTreeSet<InstanceId>,
@@ -58,8 +61,9 @@ impl Beside {
 impl Truth {
     pub(super) fn new(plan: &Plan) -> Self {
         Self {
-            capacity: plan.machines.iter().map(|machine| machine.spec.capacity).collect(),
+            capacity: plan.machines.iter().map(|machine| machine.spec.capacity.clone()).collect(),
             used: vec![Resources::default(); plan.machines.len()],
+            gpus: BTreeMap::new(),
             running: BTreeMap::new(),
             slots: BTreeMap::new(),
             ever: BTreeSet::new(),
@@ -101,6 +105,7 @@ impl Truth {
     pub(super) fn zombie(&mut self, machine: usize, instance: InstanceId) {
         let Some((_, _, need, _)) = self.running.get(&(machine, instance)) else { return };
         self.used[machine] = self.used[machine].minus(need);
+        self.gpus.entry(machine).or_default().take_back(instance);
         self.beside.zombies.insert((machine, instance));
     }
 
@@ -134,8 +139,8 @@ impl Truth {
             let message = format!("{label} ({instance}) is started again, on machine {machine}");
             findings.push((Invariant::InstanceOnce, "an instance is started twice", message));
         }
-        let need = assignment.workload.resources;
-        self.running.insert((machine, instance), (job, label.clone(), need, assignment.exclusive));
+        let need = assignment.workload.resources.clone();
+        self.running.insert((machine, instance), (job, label.clone(), need.clone(), assignment.exclusive));
         let others = self.slots.entry((job, label.clone())).or_default();
         if assignment.exclusive && !others.is_empty() {
             let here = self.beside.why(machine, instance, now);
@@ -154,6 +159,11 @@ impl Truth {
             let message = format!("machine {machine} lacks {} of {}", dimension.amount(missing), dimension.name());
             findings.push((Invariant::Capacity, "more runs on a machine than fits", message));
         }
+        let (all, gpus) = (self.capacity[machine].gpu_milli, self.gpus.entry(machine).or_default());
+        if let Some(wrong) = gpus.give(all, instance, need.gpu_milli, &assignment.gpus) {
+            let message = format!("{label} runs with GPUs {:?} of machine {machine}", assignment.gpus);
+            findings.push((Invariant::Capacity, wrong, message));
+        }
         findings
     }
 
@@ -166,6 +176,7 @@ impl Truth {
     pub(super) fn ended(&mut self, machine: usize, instance: InstanceId) {
         let Some((job, label, need, _)) = self.running.remove(&(machine, instance)) else { return };
         self.beside.stuck.remove(&(machine, instance));
+        self.gpus.entry(machine).or_default().take_back(instance);
         if !self.beside.zombies.remove(&(machine, instance)) {
             self.used[machine] = self.used[machine].minus(&need);
         }

@@ -1,6 +1,7 @@
 //! Turns: each message once, each version newer than the last, and nothing claimed, started or stopped out of turn.
 
 use super::Finding;
+use super::gpus::Parts;
 use crate::plan::Plan;
 use crate::verdict::Invariant;
 use actors::fold::Fold;
@@ -34,6 +35,7 @@ pub(super) struct Turns {
 struct NodeSeen {
     capacity: Resources,
     claims: BTreeMap<InstanceId, Resources>,
+    gpus: Parts,
     released: BTreeSet<InstanceId>,
 }
 
@@ -83,13 +85,17 @@ impl Turns {
         let seen = self.nodes.entry(record.head.actor).or_default();
         for event in &record.events {
             match event {
-                node::Event::Welcomed { spec, .. } => seen.capacity = spec.capacity,
-                node::Event::Claimed { claim } => {
+                node::Event::Welcomed { spec, .. } => seen.capacity = spec.capacity.clone(),
+                node::Event::Claimed { claim, gpus } => {
                     let instance = claim.instance;
                     if seen.released.contains(&instance) {
                         findings.push((Invariant::Claims, "a node claims what it released", format!("{instance}")));
                     }
-                    seen.claims.insert(instance, claim.workload.resources);
+                    seen.claims.insert(instance, claim.workload.resources.clone());
+                    let milli = claim.workload.resources.gpu_milli;
+                    if let Some(wrong) = seen.gpus.give(seen.capacity.gpu_milli, instance, milli, gpus) {
+                        findings.push((Invariant::Capacity, wrong, format!("{instance} is given GPUs {gpus:?}")));
+                    }
                     let used = seen.claims.values().fold(Resources::default(), |sum, one| sum.plus(one));
                     if let Some((dimension, missing)) = seen.capacity.shortage(&used) {
                         let message = format!("{}: {} missing", dimension.name(), dimension.amount(missing));
@@ -103,6 +109,7 @@ impl Turns {
                 node::Event::StartAllowed { instance } => drop(self.allowed.insert(*instance)),
                 node::Event::Released { instance, .. } => {
                     seen.claims.remove(instance);
+                    seen.gpus.take_back(*instance);
                     seen.released.insert(*instance);
                 }
                 _ => {}
@@ -138,8 +145,8 @@ impl Turns {
 }
 
 const fn for_room(because: Reason) -> bool {
-    use Reason::{NoCpu, NoDisk, NoMemory, NoNetwork, NoPorts};
-    matches!(because, NoCpu | NoMemory | NoDisk | NoNetwork | NoPorts)
+    use Reason::{GpuModel, NoCpu, NoDisk, NoDiskIo, NoMemory, NoNetwork, NoPorts, NoResource};
+    matches!(because, NoCpu | NoMemory | NoDisk | NoNetwork | NoPorts | NoDiskIo | NoResource | GpuModel)
 }
 
 impl JobSeen {

@@ -108,7 +108,7 @@ fn area(points: &[(u64, u64)], most: u64, height: u64, end: u64) -> String {
 }
 
 /// How much of a resource there is, is claimed, and is used.
-pub(super) fn fill(fills: &[Fill], dimension: Dimension, end: u64) -> String {
+pub(super) fn fill(fills: &[Fill], dimension: Dimension<'_>, end: u64) -> String {
     const HEIGHT: u64 = 64;
     let of = |pick: fn(&Fill) -> &messages::resources::Resources| -> Vec<(u64, u64)> {
         fills.iter().map(|fill| (fill.at, pick(fill).get(dimension))).collect()

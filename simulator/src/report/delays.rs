@@ -56,7 +56,7 @@ impl Delays {
             }
             Entry::Node(record) => {
                 for event in &record.events {
-                    if let node::Event::Claimed { claim } = event {
+                    if let node::Event::Claimed { claim, .. } = event {
                         self.reach(claim.instance, 1, at);
                     }
                 }

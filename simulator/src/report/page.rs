@@ -11,6 +11,7 @@ use super::style::{SCRIPT, STYLE};
 use crate::explain::escaped;
 use crate::verdict::Violation;
 use messages::resources::Dimension;
+use std::collections::BTreeSet;
 
 /// More jobs than this have no chart of their own; those that lacked the most come first.
 const JOBS_MAX: usize = 24;
@@ -123,7 +124,9 @@ fn over_time(report: &Report) -> String {
          style=\"background:var(--blue);opacity:.5\"></i>claimed</span><span><i style=\"background:var(--green);\
          height:2px\"></i>runs</span></div>\n",
     );
-    for dimension in Dimension::ALL {
+    let fills = &report.drawn.samples.fill;
+    let all: BTreeSet<Dimension<'_>> = fills.iter().flat_map(|fill| fill.capacity.dimensions()).collect();
+    for dimension in all {
         let of = |pick: fn(&super::sample::Fill) -> u64| report.drawn.samples.fill.iter().map(pick).max().unwrap_or(0);
         let used = report.drawn.samples.fill.iter().map(|fill| fill.claimed.get(dimension)).max().unwrap_or(0);
         let most = report.drawn.samples.fill.iter().map(|fill| fill.capacity.get(dimension)).max().unwrap_or(0);

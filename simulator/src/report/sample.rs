@@ -138,8 +138,8 @@ impl Samples {
         };
         let mut rows = vec![(Resources::default(), Resources::default()); fill.rows.len()];
         for (machine, runs) in world.truth().iter().enumerate().take(self.rows.len()) {
-            let needs = runs.running.iter().map(|(assignment, _)| assignment.workload.resources);
-            let used = needs.fold(Resources::default(), |sum, need| sum.plus(&need));
+            let needs = runs.running.iter().map(|(assignment, _)| &assignment.workload.resources);
+            let used = needs.fold(Resources::default(), |sum, need| sum.plus(need));
             fill.runs = fill.runs.plus(&used);
             let row = self.rows[machine];
             rows[row].0 = rows[row].0.plus(&used);
@@ -161,8 +161,8 @@ impl Samples {
 
 /// How much of the scarcest resource is used, of a hundred.
 fn scarcest(used: &Resources, capacity: &Resources) -> u64 {
-    let of = |dimension: Dimension| (used.get(dimension).saturating_mul(100)).checked_div(capacity.get(dimension));
-    Dimension::ALL.into_iter().filter_map(of).max().unwrap_or(0)
+    let of = |dimension: Dimension<'_>| (used.get(dimension).saturating_mul(100)).checked_div(capacity.get(dimension));
+    capacity.dimensions().filter_map(of).max().unwrap_or(0)
 }
 
 /// The one that people must see of two: standings grow worse as they are listed.

@@ -1,6 +1,6 @@
 //! From a scenario and a seed to a plan. Pure: the same two always make the same plan.
 
-use super::{Action, Doing, Going, Range, Scenario, Whom};
+use super::{Action, Doing, Going, Range, Scenario, Special, Whom};
 use crate::plan::trouble::{self, Aim, Given};
 use crate::plan::{Fault, MachinePlan, Operation, Pace, Plan, Target, Trigger, When};
 use crate::world::clock::{Clock, EPOCH_US};
@@ -77,6 +77,16 @@ impl Draws {
 
     fn machines(&self, scenario: &Scenario) -> Vec<MachinePlan> {
         let count = self.range(&[5], scenario.machines);
+        let usual = Special { capacity: scenario.capacity.clone(), ..Special::default() };
+        let kind = |index: u64| {
+            let mut before = 0;
+            let mut kinds = scenario.special.iter();
+            let found = kinds.find(|kind| {
+                before += kind.machines;
+                index < before
+            });
+            found.unwrap_or(&usual).clone()
+        };
         let machine = |index: u64| MachinePlan {
             spec: NodeSpec {
                 name: format!("m{index}"),
@@ -84,7 +94,8 @@ impl Draws {
                 rack: rack(index % scenario.racks.max(1)),
                 site: site(index % scenario.racks.max(1) % scenario.sites.max(1), scenario),
                 region: "region".into(),
-                capacity: scenario.capacity,
+                capacity: kind(index).capacity,
+                gpu_model: kind(index).gpu_model,
                 ..NodeSpec::default()
             },
             clock: self.clock(scenario, index),

@@ -41,6 +41,17 @@ const fn one() -> u64 {
     1
 }
 
+/// So many machines that are not like the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Special {
+    /// How many, next to those of the kind before.
+    pub machines: u64,
+    /// What each has.
+    pub capacity: Resources,
+    /// The model of its GPUs.
+    pub gpu_model: String,
+}
+
 /// A family of worlds. Times are in microseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scenario {
@@ -57,6 +68,9 @@ pub struct Scenario {
     pub sites: u64,
     /// What each machine has.
     pub capacity: Resources,
+    /// Machines that have something else, from the first on.
+    #[serde(default)]
+    pub special: Vec<Special>,
     /// How far each clock may be fast or slow, in millionths.
     pub drift_ppm: u64,
     /// When machines are switched on.

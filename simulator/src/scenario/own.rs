@@ -29,6 +29,7 @@ own! {
     "hostile",
     "crash-loops",
     "sites",
+    "devices",
 }
 
 /// The text of the scenario of this name.

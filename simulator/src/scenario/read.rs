@@ -1,6 +1,7 @@
 //! Reads a scenario's TOML, and says exactly what is wrong with it.
 
 mod fault;
+mod machines;
 
 use super::{Action, Doing, Range, Scenario};
 use crate::program::Program;
@@ -9,7 +10,6 @@ use fault::Around;
 use messages::manifest::{self, Format, Manifest};
 use messages::policy::Mode;
 use messages::quantity;
-use messages::resources::Resources;
 use messages::time::Span;
 use std::collections::BTreeMap;
 use toml_span::value::{Table, Value, ValueInner};
@@ -158,7 +158,8 @@ impl Reader<'_> {
         if name.is_none() {
             self.fault(0, "field \"name\" is missing".into());
         }
-        let capacity = self.capacity(&mut table);
+        let capacity = self.capacity(&mut table, &machines::usual());
+        let special = self.special(&mut table, &capacity);
         let manifests = self.manifests(&mut table);
         let policies = self.policies(&mut table);
         let machines = self.parsed(&mut table, "machines", MACHINES, machines).unwrap_or(Range::exactly(3));
@@ -179,6 +180,7 @@ impl Reader<'_> {
             racks,
             sites,
             capacity,
+            special,
             drift_ppm: self.counts(&mut table, "drift_ppm", Range::exactly(200)).high,
             joins: self.times(&mut table, "joins", Range::new(0, 1_000_000)),
             swarm: self.parsed(&mut table, "swarm", "true or false", |text| text.parse().ok()).unwrap_or(false),
@@ -191,7 +193,7 @@ impl Reader<'_> {
             operations,
             faults,
         };
-        let known = "name, about, machines, racks, sites, capacity, drift_ppm, joins, swarm, heal, core, settle, quiet, manifest, policy, do, \
+        let known = "name, about, machines, racks, sites, capacity, special, drift_ppm, joins, swarm, heal, core, settle, quiet, manifest, policy, do, \
              fault";
         self.rest(&table, known);
         Some(scenario)
@@ -208,31 +210,6 @@ impl Reader<'_> {
             );
         }
         sites.max(1)
-    }
-
-    fn capacity(&mut self, table: &mut Table<'_>) -> Resources {
-        let gibibyte = 1 << 30;
-        let mut capacity = Resources {
-            cpu_milli: 4_000,
-            memory_bytes: 8 * gibibyte,
-            disk_bytes: 100 * gibibyte,
-            network_bits: 1_000_000_000,
-            ports: 1_000,
-        };
-        let Some(mut value) = table.remove("capacity") else { return capacity };
-        let Some(mut inner) = self.table(&mut value, "a table like { cpu = \"4\", memory = \"8GiB\" }") else {
-            return capacity;
-        };
-        if let Some(cpu) = self.parsed(&mut inner, "cpu", "cores like \"4\"", |text| quantity::cpu(text).ok()) {
-            capacity.cpu_milli = cpu;
-        }
-        if let Some(memory) =
-            self.parsed(&mut inner, "memory", "bytes like \"8GiB\"", |text| quantity::bytes(text).ok())
-        {
-            capacity.memory_bytes = memory;
-        }
-        self.rest(&inner, "cpu, memory");
-        capacity
     }
 
     fn manifests(&mut self, table: &mut Table<'_>) -> BTreeMap<String, Manifest> {

@@ -64,7 +64,7 @@ fn has_room(plan: &Plan) -> bool {
                 for (name, job) in &manifest.jobs {
                     let known = wanted.entry(name).or_default();
                     known.0 = known.0.max(job.instances);
-                    known.1 = job.workload.resources;
+                    known.1 = job.workload.resources.clone();
                 }
             }
             Request::Scale { job, instances } => {

@@ -144,7 +144,8 @@ fn line(
                 };
                 let lived = lives.as_ref().and_then(|lives| lives.get(index).copied().flatten());
                 let name = format!("vm-{number_of}-{batch}-{letter}");
-                let fresh = || Arrival { name, at, ends: Vec::new(), instances: 0, needs: *needs, require: None };
+                let fresh =
+                    || Arrival { name, at, ends: Vec::new(), instances: 0, needs: needs.clone(), require: None };
                 let found = jobs.iter().position(|(of, size, _)| (*of, *size) == (batch, letter));
                 let place = found.unwrap_or_else(|| {
                     jobs.push((batch, letter, fresh()));

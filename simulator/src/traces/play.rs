@@ -65,7 +65,7 @@ pub fn plan(trace: &Trace, play: &Play, base: &Plan) -> Plan {
 fn machine(index: usize, shape: &Shape, base: &Plan) -> MachinePlan {
     let like = base.machines.get(index % base.machines.len().max(1));
     let tags = shape.gpu.iter().map(|model| ("gpu".to_owned(), model.clone())).collect::<BTreeMap<_, _>>();
-    let most = shape.capacity;
+    let most = shape.capacity.clone();
     MachinePlan {
         spec: NodeSpec {
             name: shape.name.clone(),
@@ -75,6 +75,7 @@ fn machine(index: usize, shape: &Shape, base: &Plan) -> MachinePlan {
             region: "region".into(),
             tags,
             capacity: messages::resources::Resources { network_bits: 1_000_000_000, ports: 1_000, ..most },
+            gpu_model: String::new(),
         },
         clock: like.map_or(base.clock, |like| like.clock),
         joins_at: like.map_or(0, |like| like.joins_at),
@@ -108,7 +109,7 @@ impl Clock {
             name: arrival.name.clone(),
             workload: Workload {
                 run: vec!["./job".into()],
-                resources: arrival.needs,
+                resources: arrival.needs.clone(),
                 stop_grace: Span::seconds(1),
                 ..Workload::default()
             },

@@ -130,7 +130,7 @@ impl Watch {
     fn of_node(&self, actor: ActorId, event: &node::Event) -> About {
         use node::Event as E;
         let instance = match event {
-            E::Claimed { claim } => Some(claim.instance),
+            E::Claimed { claim, .. } => Some(claim.instance),
             E::ClaimRefused { instance, .. }
             | E::StartAllowed { instance }
             | E::StopAsked { instance, .. }

@@ -39,6 +39,7 @@ pub(super) fn shared(number: u64, goal: Goal) -> Assignment {
         job: JobId::named("shop", "a"),
         realm: "shop".into(),
         revision: 1,
+        gpus: Vec::new(),
         exclusive: false,
         goal,
         workload: Workload { stop_grace: GRACE, health: Some(check()), ..Workload::default() }.into(),

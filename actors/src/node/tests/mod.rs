@@ -1,6 +1,7 @@
 //! The node actor, told as stories: a machine says hello, holds claims, falls silent, comes back, is emptied.
 
 mod claims;
+mod gpus;
 mod leases;
 mod operators;
 mod random;

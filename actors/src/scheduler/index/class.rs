@@ -11,7 +11,6 @@ use messages::id::NodeId;
 use messages::manifest::{Place, Workload};
 use messages::node::Standing;
 use messages::reason::Reason;
-use messages::resources::Resources;
 use messages::shared::Shared;
 
 /// Set in the verdict on a node that fits; the rest is the score of its own terms.
@@ -24,7 +23,8 @@ pub(super) const NOTHING: u16 = 0;
 #[derive(Clone, Debug)]
 pub(super) struct Key {
     levels: Levels,
-    needs: Resources,
+    /// Of one of them; of the others, what they need is the same.
+    workload: Shared<Workload>,
     /// Without that which is about who is where.
     place: Place,
     judged: Option<Judged>,
@@ -37,23 +37,18 @@ struct Judged {
     realm: String,
     name: String,
     exclusive: bool,
-    workload: Shared<Workload>,
 }
 
 impl Judged {
     fn of(state: &Scheduler, want: &Want<'_>) -> Option<Self> {
         let version = state.rules.get(want.realm)?.version;
-        let (realm, name, workload) = (want.realm.to_string(), want.name.to_string(), want.workload.clone());
-        Some(Self { version, realm, name, exclusive: want.exclusive, workload })
+        Some(Self { version, realm: want.realm.into(), name: want.name.into(), exclusive: want.exclusive })
     }
 
     fn is_of(&self, state: &Scheduler, want: &Want<'_>) -> bool {
         let version = state.rules.get(want.realm).map(|rules| rules.version);
         let named = self.name == want.name && self.realm == want.realm;
-        named
-            && version == Some(self.version)
-            && self.exclusive == want.exclusive
-            && (self.workload.untouched(want.workload) || self.workload == *want.workload)
+        named && version == Some(self.version) && self.exclusive == want.exclusive
     }
 }
 
@@ -64,16 +59,17 @@ fn alone(place: &Place) -> Place {
 
 impl Key {
     pub(super) fn of(state: &Scheduler, want: &Want<'_>, levels: Levels) -> Self {
-        let needs = want.workload.resources.to_owned();
-        Self { levels, needs, place: alone(want.place), judged: Judged::of(state, want) }
+        let workload = want.workload.clone();
+        Self { levels, workload, place: alone(want.place), judged: Judged::of(state, want) }
     }
 
     pub(super) fn is_of(&self, state: &Scheduler, want: &Want<'_>, levels: Levels) -> bool {
-        self.needs == want.workload.resources
-            && self.levels == levels
+        let same = self.workload.untouched(want.workload);
+        self.levels == levels
+            && (same || self.workload.needs_the_same_as(want.workload))
             && self.place == alone(want.place)
             && match &self.judged {
-                Some(judged) => judged.is_of(state, want),
+                Some(judged) => judged.is_of(state, want) && (same || self.workload == *want.workload),
                 None => !state.rules.contains_key(want.realm),
             }
     }
@@ -233,7 +229,7 @@ impl Class {
     fn judge(&mut self, want: &Want<'_>, node: &NodeState) -> u16 {
         let free = node.capacity().minus(node.used());
         let open = node.standing() == Standing::Ready || crate::mutant!(FloorsOverAll);
-        match filter::no_room(want, &free).or_else(|| filter::not_ready(node)) {
+        match filter::no_room(want, &free, node.gpus()).or_else(|| filter::not_ready(node)) {
             Some(strike) => self.struck(&strike, false, open),
             None => FITS | score::own(want, &free, node).sum() as u16,
         }

@@ -97,7 +97,7 @@ impl<'a> Look<'a, '_> {
             }
             let Some((_, node)) = self.view.state.cluster().at(slot) else { continue };
             let free = node.capacity().minus(node.used());
-            let mut shortages = filter::shortages(&self.want, &free);
+            let mut shortages = filter::shortages(&self.want, &free, node.gpus());
             if let (Some(only), None, None) = (shortages.next(), shortages.next(), filter::not_ready(node)) {
                 nearest.weigh(slot, &only);
             }

@@ -3,11 +3,11 @@
 use crate::scheduler::tests::{Machine, Story, instance, job, place};
 use crate::scheduler::{ClusterView, RefusedBy, Scheduler, check, filter, index, select};
 use messages::id::{InstanceId, JobId, NodeId, PolicyId};
-use messages::manifest::{Affinity, JobSpec, Level, Place, Spread, Tag};
+use messages::manifest::{Affinity, JobSpec, Level, Place, Spread, Tag, Workload};
 use messages::node::{ClaimView, Standing};
 use messages::policy::Mode;
 use messages::reason::Reason;
-use messages::resources::Resources;
+use messages::resources::{Dimension, Resources};
 use messages::scheduler::{Ask, Message};
 use messages::time::Span;
 use proptest::prelude::*;
@@ -60,6 +60,18 @@ impl Dice {
         spec.capacity.cpu_milli = 500 * (1 + self.below(6));
         spec.capacity.memory_bytes = (1 + self.below(6)) << 30;
         spec.capacity.ports = self.below(4);
+        spec.capacity.gpu_milli = self.of(&[0, 0, 1_000, 2_000, 3_000]);
+        spec.gpu_model = self.of(&["", "T4", "A100"]).into();
+        spec.capacity.set(Dimension::Named("license.x"), self.of(&[0, 0, 2, 5]));
+    }
+
+    /// Parts of a GPU, whole ones, or none; of any model or of some.
+    fn gpus(&mut self, workload: &mut Workload) {
+        workload.resources.gpu_milli = self.of(&[0, 0, 0, 250, 600, 600, 1_000, 2_000]);
+        let models: &[&str] = self.of(&[&[][..], &[][..], &["A100"][..], &["a100", "T4"][..]]);
+        workload.gpu_models = models.iter().map(|model| (*model).to_string()).collect();
+        let licenses = if self.one_in(6) { 1 + self.below(2) } else { 0 };
+        workload.resources.set(Dimension::Named("license.x"), licenses);
     }
 
     fn wishes(&mut self) -> Place {
@@ -87,6 +99,7 @@ impl Dice {
         let mut spec = job(name, self.of(&[100, 300, 300, 700]));
         spec.workload.resources.memory_bytes = self.of(&[0, 64 << 20, 64 << 20, 1 << 30]);
         spec.workload.resources.ports = self.below(2);
+        self.gpus(&mut spec.workload);
         spec.realm = self.of(&["shop", "shop", "shop", "ruled"]).into();
         spec.place = if self.one_in(3) { Place::default() } else { self.wishes() };
         spec
@@ -125,15 +138,19 @@ impl Changing {
         }
     }
 
-    /// A node takes what it was asked to, loses some of what it has, and says so; with luck it is another by then.
+    /// A node takes what it was asked to, loses some of what it has, and says so; with luck it is another by then. It may
+    /// give out other GPUs than was thought.
     fn view(&mut self, again: bool) {
         let index = self.dice.index(self.machines.len());
         let machine = &mut self.machines[index];
         let node = self.story.cell.state().cluster().node(machine.id()).expect("it was seen");
-        let reserved = node.reservations().map(|held| (held.ask.instance, held.job, held.resources.to_owned()));
-        let reserved = reserved.map(|(instance, job, resources)| ClaimView { instance, job, resources });
-        machine.view.claims.extend(reserved.collect::<Vec<_>>());
         let (dice, claims) = (&mut self.dice, &mut machine.view.claims);
+        for held in node.reservations() {
+            let (instance, job, resources) = (held.ask.instance, held.job, held.resources.clone());
+            let other = dice.one_in(3) && resources.gpu_milli > 0;
+            let gpus = if other { vec![dice.below(4) as u16] } else { held.gpus.clone() };
+            claims.push(ClaimView { instance, job, resources, gpus });
+        }
         claims.retain(|_| !dice.one_in(6));
         machine.view.version += 1;
         if dice.one_in(4) {
@@ -190,7 +207,11 @@ impl Changing {
                 let name = self.jobs[self.dice.index(self.jobs.len())].name.clone();
                 let changed = self.dice.job(&name);
                 let known = self.jobs.iter_mut().find(|job| job.name == name).expect("one of them");
-                known.place = changed.place;
+                if self.dice.one_in(2) {
+                    known.place = changed.place;
+                } else {
+                    self.dice.gpus(&mut known.workload);
+                }
             }
             _ => _ = self.story.settle(),
         }
@@ -276,10 +297,7 @@ fn nodes_may_be_removed_and_come_back() {
             let removed = ids.into_iter().filter_map(|id| Some((id, state.cluster.remove(id)?)));
             let removed: Vec<_> = removed.collect();
             agree(&state, jobs, dice);
-            for (id, (view, held)) in removed {
-                state.cluster.set_view(id, view);
-                held.into_iter().for_each(|reservation| state.cluster.reserve(id, reservation));
-            }
+            removed.into_iter().for_each(|(id, (view, held))| state.cluster.put_back(id, view, held));
             assert_eq!(&state, known);
             assert!(state.cluster().counted_as(known.cluster()));
             agree(&state, jobs, dice);

@@ -103,7 +103,9 @@ fn machines(asked: &SimTrace) -> Result<Vec<Shape>, Fault> {
     let cpu_milli = amount("--cpu", Some(&asked.cpu), quantity::cpu)?.unwrap_or_default();
     let memory_bytes = amount("--memory", Some(&asked.memory), quantity::bytes)?.unwrap_or_default();
     let capacity = Resources { cpu_milli, memory_bytes, ..Resources::default() };
-    Ok((0..asked.machines).map(|index| Shape { name: format!("m{index}"), capacity, gpu: None }).collect())
+    Ok((0..asked.machines)
+        .map(|index| Shape { name: format!("m{index}"), capacity: capacity.clone(), gpu: None })
+        .collect())
 }
 
 /// The plan of which the clocks, the pace and the faults are taken.

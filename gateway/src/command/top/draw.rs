@@ -81,8 +81,8 @@ fn used(status: &Status) -> Vec<Line<'static>> {
     let open = || status.nodes.iter().filter(|node| node.state == Standing::Ready);
     let capacity = open().fold(Resources::default(), |sum, node| sum.plus(&node.capacity));
     let claimed = open().fold(Resources::default(), |sum, node| sum.plus(&node.claimed));
-    let there = Dimension::ALL.into_iter().filter(|of| capacity.get(*of) > 0);
-    let bar = |of: Dimension| {
+    let there = capacity.dimensions().filter(|of| capacity.get(*of) > 0);
+    let bar = |of: Dimension<'_>| {
         let (have, taken) = (capacity.get(of), claimed.get(of));
         let percent = percent(taken, have);
         let full = (percent * BAR_CELLS).div_ceil(100).min(BAR_CELLS);
@@ -105,7 +105,7 @@ fn percent(part: u64, whole: u64) -> u64 {
 
 /// How full a node is: by what it has least left of.
 fn fullness(node: &NodeStatus) -> u64 {
-    let there = Dimension::ALL.into_iter().filter(|of| node.capacity.get(*of) > 0);
+    let there = node.capacity.dimensions().filter(|of| node.capacity.get(*of) > 0);
     there.map(|of| percent(node.claimed.get(of), node.capacity.get(of))).max().unwrap_or(0)
 }
 

@@ -149,7 +149,7 @@ impl Given {
         text(&mut spec.rack, &self.rack);
         text(&mut spec.site, &self.site);
         text(&mut spec.region, &self.region);
-        spec.capacity = self.resized(spec.capacity);
+        spec.capacity = self.resized(spec.capacity.clone());
         spec
     }
 

@@ -20,7 +20,7 @@ impl Planner {
             Deed::Happens(Happening::Silent(node)) | Deed::Cut(node) => self.cut(node),
             Deed::Happens(Happening::Hello { spec, boot }) => self.appear(spec, Some(boot)),
             Deed::Become(spec) => {
-                self.changed.insert(NodeId::named(&spec.name), Some(spec.capacity));
+                self.changed.insert(NodeId::named(&spec.name), Some(spec.capacity.clone()));
                 self.appear(spec, None);
             }
             Deed::Lose(node) | Deed::Remove(node) => {
@@ -107,7 +107,7 @@ impl Planner {
         let node = NodeId::named(&spec.name);
         match self.changed.get(&node) {
             Some(None) => return,
-            Some(Some(capacity)) => spec.capacity = *capacity,
+            Some(Some(capacity)) => spec.capacity.clone_from(capacity),
             None => {}
         }
         let fresh = self.random.uuid(Domain::Plan, &[key_of_uuid(node.0)]);

@@ -6,7 +6,7 @@ use super::means::Deed;
 use super::processes::{below, signal, workloads};
 use crate::command::fault::Fault;
 use messages::node::NodeSpec;
-use messages::resources::Resources;
+use messages::resources::{Dimension, Resources};
 use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -100,6 +100,18 @@ impl Stage {
         command.args(["--name", &spec.name, "--rack", &spec.rack, "--site", &spec.site, "--region", &spec.region]);
         command.arg("--cpu").arg(format!("{cpu_milli}m")).arg("--memory").arg(format!("{}KiB", memory_bytes >> 10));
         command.arg("--disk").arg(format!("{}KiB", disk_bytes >> 10)).arg("--data").arg(self.of(machine));
+        for dimension in spec.capacity.dimensions() {
+            let amount = match (dimension, spec.capacity.get(dimension)) {
+                (_, 0) => continue,
+                (Dimension::DiskIo, amount) => format!("{amount}B/s"),
+                (Dimension::Gpus | Dimension::Named(_), amount) => dimension.amount(amount),
+                _ => continue,
+            };
+            command.arg("--capacity").arg(format!("{}={amount}", dimension.name()));
+        }
+        if !spec.gpu_model.is_empty() {
+            command.args(["--gpu-model", &spec.gpu_model]);
+        }
         self.agents[machine] = Some(command.spawn().map_err(|error| unusable("an agent", &error))?);
         Ok(())
     }
