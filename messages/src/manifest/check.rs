@@ -1,7 +1,7 @@
 //! What can only be checked once everything is read: that what is named exists, and that no `near` leads in a circle.
 
 use super::fault::{Stretch, did_you_mean};
-use super::model::Manifest;
+use super::model::{Affinity, Manifest};
 use super::reader::Reader;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -45,6 +45,24 @@ pub(super) fn references(reader: &mut Reader<'_>, manifest: &Manifest, reference
         } else if connects && ports.is_empty() {
             let expected = Some(format!("${{PORT_HTTP}} in the run of {to:?}, or ports = [\"http\"]"));
             reader.note(*at, path, format!("job {to:?} listens on no port"), expected, None);
+        }
+    }
+}
+
+/// Nobody must be near a job that must be apart from them at least as far.
+pub(super) fn one_sided(reader: &mut Reader<'_>, manifest: &Manifest, references: &[Reference]) {
+    for reference in references.iter().filter(|edge| edge.relation == Relation::Near && edge.from != edge.to) {
+        let Reference { from, to, at, path, .. } = reference;
+        let (Some(one), Some(other)) = (manifest.jobs.get(from), manifest.jobs.get(to)) else { continue };
+        let mut near = one.place.near.iter().filter(|near| near.hard && near.job == *to);
+        let apart = |near: &&Affinity| {
+            let mut hard = other.place.apart.iter().filter(|apart| apart.hard && apart.job == *from);
+            hard.any(|apart| near.within <= apart.within)
+        };
+        if let Some(near) = near.find(apart) {
+            let within = near.within.name();
+            let message = format!("must be in the {within} of job {to:?}, which must be apart from job {from:?} there");
+            reader.fault(*at, path, message);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `[job.NAME]` and `[build.NAME]`.
 
 use super::check::{Reference, Relation};
-use super::model::{Build, JobSpec, LinkSpec, Workload};
+use super::model::{Build, JobSpec, Level, LinkSpec, Workload};
 use super::reader::{Item, Reader, Table, is_name};
 use super::{place, resources, watch};
 use crate::quantity;
@@ -63,6 +63,7 @@ pub(super) fn job(
     if let Some(item) = table.get("place") {
         spec.place = place::place(reader, about.name, &item, references);
     }
+    check_together(reader, table.item(), &spec);
     if let Some(item) = table.get("restart") {
         spec.restart = watch::restart(reader, &item);
     }
@@ -78,6 +79,17 @@ fn check_min_healthy(reader: &mut Reader<'_>, item: &Item<'_>, spec: &JobSpec) {
     if let Some(least) = spec.rollout.min_healthy.filter(|least| *least > spec.instances) {
         let message = format!("min_healthy is {least}, more than the {} instances there should be", spec.instances);
         reader.fault(item.key_at, &item.path, message);
+    }
+}
+
+/// All on one node, and more than one node may have.
+fn check_together(reader: &mut Reader<'_>, item: &Item<'_>, spec: &JobSpec) {
+    let mut near = spec.place.near.iter().filter(|near| near.hard && near.job == spec.name);
+    let together = near.any(|near| near.within == Level::Node);
+    if let Some(most) = spec.place.per_node_max.filter(|most| together && *most < spec.instances) {
+        let all = spec.instances;
+        let message = format!("its {all} instances must be on one node, and per_node_max lets a node have {most}");
+        reader.fault(item.key_at, &format!("{}.place", item.path), message);
     }
 }
 

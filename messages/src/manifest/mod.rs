@@ -91,6 +91,7 @@ pub fn read_with(text: &str, file_name: &str, format: Format, options: &Options)
     let manifest = whole(&mut reader, &Item::whole(&root), options, &mut references);
     check::references(&mut reader, &manifest, &references);
     check::cycles(&mut reader, &references);
+    check::one_sided(&mut reader, &manifest, &references);
     let faults = reader.finish();
     if faults.is_empty() { Ok(manifest) } else { Err(faults) }
 }

@@ -172,6 +172,20 @@ impl Tag {
         let sound = word(key) && value.is_none_or(word);
         sound.then(|| Self { key: key.into(), value: value.map(str::to_owned), negated })
     }
+
+    /// Whether no node can be as both want it.
+    pub fn excludes(&self, other: &Self) -> bool {
+        let (wanted, unwanted) = match (self.negated, other.negated) {
+            (true, true) => return false,
+            (false, false) => {
+                let differ = self.value.is_some() && other.value.is_some() && self.value != other.value;
+                return self.key == other.key && differ;
+            }
+            (false, true) => (self, other),
+            (true, false) => (other, self),
+        };
+        wanted.key == unwanted.key && (unwanted.value.is_none() || unwanted.value == wanted.value)
+    }
 }
 
 impl fmt::Display for Tag {

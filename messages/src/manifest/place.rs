@@ -19,7 +19,9 @@ pub(super) fn place(reader: &mut Reader<'_>, job: &str, item: &Item<'_>, referen
     };
     if let Some(item) = table.get("require") {
         let tags = reader.list(&item, "a list of tags, like [\"site=on-premise\", \"!gpu\"]");
-        place.require = tags.iter().filter_map(|item| tag(reader, item)).collect();
+        let tags: Vec<_> = tags.iter().filter_map(|item| Some((item, tag(reader, item)?))).collect();
+        exclusive_tags(reader, &tags);
+        place.require = tags.into_iter().map(|(_, tag)| tag).collect();
     }
     if let Some(item) = table.get("prefer") {
         let tags = reader.list(&item, "a list of tags, like [\"ssd\", { tag = \"zone=a\", weight = 50 }]");
@@ -30,6 +32,7 @@ pub(super) fn place(reader: &mut Reader<'_>, job: &str, item: &Item<'_>, referen
     }
     if let Some(item) = table.get("apart") {
         place.apart = affinities(reader, job, &item, Relation::Apart, references);
+        near_and_apart(reader, &item, &place);
     }
     if let Some(item) = table.get("spread") {
         let items = reader.one_or_many(&item, "a level, or a list of them");
@@ -37,6 +40,28 @@ pub(super) fn place(reader: &mut Reader<'_>, job: &str, item: &Item<'_>, referen
     }
     place.per_node_max = table.get("per_node_max").and_then(|item| reader.integer(&item, 1, INSTANCES_MAX));
     place
+}
+
+/// Tags of which no node can have both.
+fn exclusive_tags(reader: &mut Reader<'_>, tags: &[(&Item<'_>, Tag)]) {
+    for (index, (item, tag)) in tags.iter().enumerate() {
+        if let Some((_, other)) = tags[..index].iter().find(|(_, other)| other.excludes(tag)) {
+            let message = format!("\"{other}\" and \"{tag}\" cannot both hold, so no node would do");
+            reader.fault(item.at(), &item.path, message);
+        }
+    }
+}
+
+/// Where the nearness that must hold is inside of the distance that must hold.
+fn near_and_apart(reader: &mut Reader<'_>, item: &Item<'_>, place: &Place) {
+    for apart in place.apart.iter().filter(|apart| apart.hard) {
+        let mut near = place.near.iter().filter(|near| near.hard && near.job == apart.job);
+        if let Some(near) = near.find(|near| near.within <= apart.within) {
+            let (job, inner, outer) = (&apart.job, near.within.name(), apart.within.name());
+            let message = format!("job {job:?} must be in the same {inner} and in another {outer}: no place is both");
+            reader.fault(item.key_at, &item.path, message);
+        }
+    }
 }
 
 fn tag(reader: &mut Reader<'_>, item: &Item<'_>) -> Option<Tag> {
