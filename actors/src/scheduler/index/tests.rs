@@ -12,6 +12,9 @@ use messages::scheduler::{Ask, Message};
 use messages::time::Span;
 use proptest::prelude::*;
 
+/// Models of GPU that may do; any where none is named.
+const MODELS: [&[&str]; 4] = [&[], &[], &["A100"], &["a100", "T4"]];
+
 /// Numbers that follow from a seed (splitmix64).
 struct Dice(u64);
 
@@ -68,8 +71,7 @@ impl Dice {
     /// Parts of a GPU, whole ones, or none; of any model or of some.
     fn gpus(&mut self, workload: &mut Workload) {
         workload.resources.gpu_milli = self.of(&[0, 0, 0, 250, 600, 600, 1_000, 2_000]);
-        let models: &[&str] = self.of(&[&[][..], &[][..], &["A100"][..], &["a100", "T4"][..]]);
-        workload.gpu_models = models.iter().map(|model| (*model).to_string()).collect();
+        workload.gpu_models = self.of(&MODELS).iter().map(|model| (*model).to_string()).collect();
         let licenses = if self.one_in(6) { 1 + self.below(2) } else { 0 };
         workload.resources.set(Dimension::Named("license.x"), licenses);
     }
