@@ -45,6 +45,30 @@ fn a_quota_is_told_beside_the_room() {
     assert_eq!(room.reason, Some(Reason::NoCpu));
 }
 
+#[test]
+fn gpus_are_counted_one_by_one() {
+    let mut small = node("n1", "r1", 8_000);
+    (small.capacity.gpu_milli, small.gpu_model) = (2_000, "T4".into());
+    let mut large = node("n2", "r1", 8_000);
+    (large.capacity.gpu_milli, large.gpu_model) = (3_000, "A100".into());
+    let world = quiet(BEGUN, &[small, large], &[]);
+    let room = |gpu_milli: u64, models: &[&str]| {
+        let mut spec = job("a", 1, 100);
+        spec.workload.resources.gpu_milli = gpu_milli;
+        spec.workload.gpu_models = models.iter().map(|model| (*model).to_string()).collect();
+        capacity(world.fold(), world.time(), &[spec]).jobs.remove(0)
+    };
+    for (need, fit) in [(600, 5), (400, 10), (1_000, 5), (2_000, 2), (3_000, 1), (4_000, 0)] {
+        let room = room(need, &[]);
+        assert_eq!((room.fit, room.reason), (fit, Some(Reason::NoGpu)), "{need}");
+    }
+    let parts = room(600, &[]);
+    assert_eq!((parts.nodes.get("n1"), parts.nodes.get("n2")), (Some(&2), Some(&3)));
+    assert_eq!(parts.nearest.as_deref(), Some("node n1 has 0.4 left of its emptiest GPU, and 0.6 is asked of one"));
+    assert_eq!(parts.change.as_deref(), Some("reduce job.a.resources.gpus to 0.4, or have 1 more gpus on n1"));
+    assert_eq!(room(600, &["a100"]).nodes.into_iter().collect::<Vec<_>>(), [("n2".to_string(), 3)]);
+}
+
 /// The job of a manifest with so many instances, alone.
 fn of_size(spec: &JobSpec, instances: u32) -> Manifest {
     manifest("shop", vec![JobSpec { instances, ..spec.clone() }])

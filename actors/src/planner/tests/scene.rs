@@ -87,18 +87,24 @@ fn affinity() -> impl Strategy<Value = Affinity> {
     })
 }
 
+/// Whole GPUs: how many are left follows from how many were given, whichever they were.
+fn gpus() -> impl Strategy<Value = u64> {
+    prop_oneof![4 => Just(0), 1 => Just(1_000), 1 => Just(2_000)]
+}
+
 fn wanted_job(name: &'static str) -> impl Strategy<Value = JobSpec> {
     let spread = (level(), prop::option::of(1..3_u32)).prop_map(|(over, skew_max)| Spread { over, skew_max });
     let tag = Tag { key: "rack".into(), value: Some("r0".into()), negated: true };
     (
-        (0..5_u32, 100..900_u64, any::<bool>(), 0..3_u8),
+        (0..5_u32, 100..900_u64, any::<bool>(), 0..3_u8, gpus()),
         prop::collection::vec(affinity(), 0..2),
         prop::collection::vec(affinity(), 0..2),
         prop::collection::vec(spread, 0..2),
         prop::option::of(1..3_u32),
     )
-        .prop_map(move |((instances, cpu, require, version), near, apart, spread, per_node_max)| {
+        .prop_map(move |((instances, cpu, require, version, gpus), near, apart, spread, per_node_max)| {
             let mut spec = job(name, instances, cpu);
+            spec.workload.resources.gpu_milli = gpus;
             spec.workload.run.push(format!("--version={version}"));
             spec.place.require = if require { vec![tag.clone()] } else { Vec::new() };
             let near: Vec<Affinity> = near.into_iter().filter(|near| near.job < spec.name).collect();
@@ -114,12 +120,13 @@ fn jobs() -> impl Strategy<Value = Vec<JobSpec>> {
 }
 
 fn nodes() -> impl Strategy<Value = Vec<NodeSpec>> {
-    prop::collection::vec((0..3_u32, 400..3_000_u64), 1..6).prop_map(|nodes| {
-        nodes
-            .into_iter()
-            .zip(0..)
-            .map(|((rack, cpu), number)| node(&format!("n{number}"), &format!("r{rack}"), cpu))
-            .collect()
+    prop::collection::vec((0..3_u32, 400..3_000_u64, 0..4_u64), 1..6).prop_map(|nodes| {
+        let of = |((rack, cpu, gpus), number): ((u32, u64, u64), u32)| {
+            let mut spec = node(&format!("n{number}"), &format!("r{rack}"), cpu);
+            spec.capacity.gpu_milli = gpus * 1_000;
+            spec
+        };
+        nodes.into_iter().zip(0..).map(of).collect()
     })
 }
 
