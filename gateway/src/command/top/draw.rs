@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 
 /// How wide a bar is.
 const BAR_CELLS: u64 = 30;
+/// How wide the names beside the bars are at least.
+const NAME_COLUMNS: usize = 7;
 /// How wide a picture is that is printed.
 const PRINTED_COLUMNS: u16 = 120;
 /// How full a node is, from empty to full.
@@ -81,7 +83,8 @@ fn used(status: &Status) -> Vec<Line<'static>> {
     let open = || status.nodes.iter().filter(|node| node.state == Standing::Ready);
     let capacity = open().fold(Resources::default(), |sum, node| sum.plus(&node.capacity));
     let claimed = open().fold(Resources::default(), |sum, node| sum.plus(&node.claimed));
-    let there = capacity.dimensions().filter(|of| capacity.get(*of) > 0);
+    let there: Vec<Dimension<'_>> = capacity.dimensions().filter(|of| capacity.get(*of) > 0).collect();
+    let wide = there.iter().map(|of| of.name().len()).max().unwrap_or(0).max(NAME_COLUMNS);
     let bar = |of: Dimension<'_>| {
         let (have, taken) = (capacity.get(of), claimed.get(of));
         let percent = percent(taken, have);
@@ -89,13 +92,13 @@ fn used(status: &Status) -> Vec<Line<'static>> {
         let bar = "█".repeat(usize::try_from(full).unwrap_or(0));
         let rest = "░".repeat(usize::try_from(BAR_CELLS - full).unwrap_or(0));
         Line::from(vec![
-            Span::raw(format!("{:<8}", of.name())),
+            Span::raw(format!("{:<wide$} ", of.name())),
             Span::styled(bar, heat_of(percent)),
             Span::styled(rest, Style::new().fg(Color::DarkGray)),
             Span::raw(format!(" {percent:>3}%  {} of {}", of.amount(taken), of.amount(have))),
         ])
     };
-    there.map(bar).collect()
+    there.into_iter().map(bar).collect()
 }
 
 fn percent(part: u64, whole: u64) -> u64 {
@@ -209,5 +212,16 @@ mod tests {
         assert!(text.contains("r/s/r2  x!"), "{text}");
         assert!(text.contains(" 50%  1000m of 2000m"), "{text}");
         assert!(text.contains("nothing waits"), "{text}");
+        assert!(!text.contains("gpus"), "what nobody has is not shown: {text}");
+    }
+
+    #[test]
+    fn gpus_and_what_a_site_adds_are_shown_where_there_are_any() {
+        let mut one = node("n1", "r1", 100, Standing::Ready);
+        (one.capacity.gpu_milli, one.claimed.gpu_milli) = (4_000, 2_500);
+        one.capacity.set(Dimension::Named("license.matlab"), 3);
+        let text = printed(&Status { nodes: vec![one], ..Status::default() });
+        assert!(text.contains(" 62%  2.5 of 4\n"), "{text}");
+        assert!(text.contains("license.matlab ") && text.contains("  0%  0 of 3\n"), "{text}");
     }
 }
