@@ -366,6 +366,8 @@ mod switch {
         GpuModelIgnored,
         /// The scheduler forgets that what a site adds runs out.
         AddedIgnored,
+        /// The scheduler ignores the taints of a node.
+        TaintsIgnored,
     }
 
     /// One more than the number of the planted bug; zero for none. Of the whole process: a test plants one.

@@ -31,6 +31,9 @@ pub struct NodeSpec {
     /// The model of its GPUs; empty when it is not known.
     #[serde(default)]
     pub gpu_model: String,
+    /// Its taints, each with a value or an empty one: only jobs that tolerate all of them are placed on it.
+    #[serde(default)]
+    pub taints: BTreeMap<String, String>,
 }
 
 /// An instance that asks for room on a node.

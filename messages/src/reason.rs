@@ -128,6 +128,8 @@ reasons! {
     GpuModel = "gpu-model",
     /// No node has enough left of what a site added.
     NoResource = "no-resource",
+    /// The node has a taint that the job does not tolerate.
+    Tainted = "tainted",
 }
 
 impl fmt::Display for Reason {

@@ -108,6 +108,7 @@ near = { job = "web", hard = true }
 apart = [{ job = "db", within = "rack" }]
 spread = ["site", { over = "rack", skew_max = 1 }]
 per_node_max = 1
+tolerate = ["dedicated=ml", "closed"]
 [job.web]
 run = ["./web"]
 ports = ["http", "admin"]
@@ -131,6 +132,9 @@ path = "/pages"
         ["zone=a 50", "zone=b 7"]
     );
     assert_eq!(db.place.near, [Affinity { job: "web".into(), within: Level::Node, hard: true }]);
+    assert_eq!(db.place.tolerate, [Tag::of_taint("dedicated", "ml"), Tag::of_taint("closed", "")]);
+    let tolerated = [("dedicated", "ml"), ("dedicated", "db"), ("dedicated", ""), ("closed", ""), ("closed", "today")];
+    assert_eq!(tolerated.map(|(taint, value)| db.place.tolerates(taint, value)), [true, false, false, true, true]);
     assert_eq!(
         db.place.spread,
         [Spread { over: Level::Site, skew_max: None }, Spread { over: Level::Rack, skew_max: Some(1) }]

@@ -163,6 +163,7 @@ mutants! {
     mutant_gpus_summed: GpusSummed in "devices",
     mutant_gpu_model_ignored: GpuModelIgnored in "devices",
     mutant_added_ignored: AddedIgnored in "devices",
+    mutant_taints_ignored: TaintsIgnored in "classes",
     mutant_standing_ignored: StandingIgnored in "crashing-nodes",
     mutant_place_policy_ignored: PlacePolicyIgnored in "placement",
     mutant_floors_over_all: FloorsOverAll in "placement",

@@ -188,9 +188,24 @@ fn whoever_follows_a_suggestion_sees_it_placed() {
     system.eventually("it is there", |system| system.nodes_ready() == 3);
     done(&system);
 
+    // A node that is kept for others.
+    system.join_as("n4", &["--taint", "dedicated=ml", "--rack", "r4"]);
+    system.eventually("it is there", |system| system.nodes_ready() == 4);
+    let only = |more: &str| format!("place = {{ require = [\"rack=r4\"]{more} }}");
+    assert_eq!(change(&system, &file(&system, &only(""), "100m")).0, "tag-mismatch");
+    let elsewhere = file(&system, "", "100m");
+    assert!(system.orrery(&["apply", &elsewhere]).status.success());
+    system.eventually("it is placed", |system| system.healthy("job") == 2);
+    assert!(present(&system).iter().all(|(_, node)| node != "n4"), "{:?}", present(&system));
+    let why_not = system.json(&["why-not", "job", "n4"]).expect("it answers");
+    let told = "add dedicated=ml to job.job.place.tolerate, or take the taint dedicated=ml off node n4";
+    assert_eq!((&why_not["against"][0]["reason"], &why_not["against"][0]["change"]), (&"tainted".into(), &told.into()));
+    file(&system, &only(", tolerate = \"dedicated=ml\""), "100m");
+    done(&system);
+
     // Apart from itself on every node, and one too many.
     let apart = "place = { apart = { job = \"job\", within = \"node\", hard = true } }";
-    let many = write(&system, "job.toml", &sleepers("job", 4, "100m", apart));
+    let many = write(&system, "job.toml", &sleepers("job", 5, "100m", apart));
     let (reason, told) = change(&system, &many);
     assert_eq!(reason, "not-apart");
     assert!(

@@ -1,7 +1,7 @@
 //! Which nodes can take an instance, and what strikes out those that cannot.
 //!
-//! Each node is struck out by its most permanent reason: policy, tags, what it has in all, near and apart, spread and
-//! the most per node, what it has left, and last whether it takes work now. So a node struck out late came near.
+//! Each node is struck out by its most permanent reason: policy, tags, taints, what it has in all, near and apart, spread
+//! and the most per node, what it has left, and last whether it takes work now. So a node struck out late came near.
 
 use super::census::Spot;
 use super::nodes::{NodeState, RefusedBy};
@@ -42,6 +42,8 @@ pub enum Strike<'a> {
     Policy(Verdict),
     /// So many tags, of which this is the first.
     Tags(&'a Tag, u64),
+    /// It has this taint, with this value or an empty one, which the job does not tolerate.
+    Taint(&'a str, &'a str),
     /// It never has enough of this; so much is missing.
     Capacity(Dimension<'a>, u64),
     /// Its GPUs are of this model, which the job does not take.
@@ -79,6 +81,7 @@ impl<'a> Strike<'a> {
         match self {
             Self::Policy(verdict) => verdict.reason(),
             Self::Tags(..) => Reason::TagMismatch,
+            Self::Taint(..) => Reason::Tainted,
             Self::Capacity(dimension, _) | Self::Free(dimension, _) => dimension.reason(),
             Self::GpuModel(_) => Reason::GpuModel,
             Self::Devices(..) => Reason::NoGpu,
@@ -97,7 +100,7 @@ impl<'a> Strike<'a> {
     pub const fn tier(&self) -> u8 {
         match self {
             Self::Policy(_) => 0,
-            Self::Tags(..) => 1,
+            Self::Tags(..) | Self::Taint(..) => 1,
             Self::Capacity(..) | Self::GpuModel(_) => 2,
             Self::NotNear(..) | Self::NotApart(..) => 3,
             Self::Spread(..) | Self::PerNode(_) => 4,
@@ -151,7 +154,7 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// What judges nodes for good: the rules of the realm, if it has any, tags, and what a node has in all.
+/// What judges nodes for good: the rules of the realm, if it has any, tags, taints, and what a node has in all.
 pub(super) struct Judge<'a> {
     pub want: Want<'a>,
     rules: Option<(&'a Rules, Party)>,
@@ -182,7 +185,7 @@ fn permanent<'a>(want: &Want<'a>, node: &'a NodeState) -> Option<Strike<'a>> {
     if let Some(first) = missing.next() {
         return Some(Strike::Tags(first, missing.count() as u64 + 1));
     }
-    never(want, node).next()
+    untolerated(want, node).chain(never(want, node)).next()
 }
 
 /// The fewest instances that a domain has which could take one, for each spread that must hold.
@@ -237,6 +240,7 @@ pub fn obstacles<'a>(
     policy
         .into_iter()
         .chain(missing_tags(want, node).map(|tag| Strike::Tags(tag, 1)))
+        .chain(untolerated(want, node))
         .chain(never.iter().cloned())
         .chain(all_unwanted(view, want, node.spot(), floors))
         .chain(now)
@@ -249,6 +253,13 @@ pub fn obstacles<'a>(
 fn missing_tags<'a>(want: &Want<'a>, node: &NodeState) -> impl Iterator<Item = &'a Tag> {
     let required = want.place.require.iter().filter(|_| !crate::mutant!(TagsIgnored));
     required.filter(|tag| !node.satisfies(tag))
+}
+
+/// The taints that the job does not tolerate.
+fn untolerated<'a>(want: &Want<'a>, node: &'a NodeState) -> impl Iterator<Item = Strike<'a>> {
+    let place = want.place;
+    let taints = node.taints().filter(|_| !crate::mutant!(TaintsIgnored));
+    taints.filter(move |(name, value)| !place.tolerates(name, value)).map(|(name, value)| Strike::Taint(name, value))
 }
 
 /// What a node has too little of in all, and GPUs of a model that will not do.

@@ -83,6 +83,21 @@ impl Scene {
         self.machines.iter_mut().find(|machine| machine.view.spec.name == node).expect("a node of this scene")
     }
 
+    /// A node comes that has what is wanted, in places of its own.
+    fn join(&mut self) {
+        let mut machine = Machine::new("new", "a new rack", 100_000);
+        machine.view.spec.site = "a new site".into();
+        let capacity = &mut machine.view.spec.capacity;
+        (capacity.memory_bytes, capacity.gpu_milli) = (1 << 40, 64_000);
+        capacity.set(LICENSE, 100);
+        let models = &self.wanted.workload.gpu_models;
+        machine.view.spec.gpu_model = models.first().cloned().unwrap_or_default();
+        for tag in self.wanted.place.require.iter().filter(|tag| !tag.negated) {
+            machine.view.spec.tags.insert(tag.key.clone(), tag.value.clone().unwrap_or_default());
+        }
+        self.machines.push(machine);
+    }
+
     /// Does what a step says, as a person would who reads it.
     fn follow(&mut self, step: &Step) {
         match step {
@@ -92,6 +107,8 @@ impl Scene {
             }
             Step::Untag { node, tag } => drop(self.machine(node).view.spec.tags.remove(&tag.key)),
             Step::DropRequire { tag, .. } => self.wanted.place.require.retain(|other| other != tag),
+            Step::Tolerate { taint, .. } => self.wanted.place.tolerate.push(taint.clone()),
+            Step::Untaint { node, taint } => drop(self.machine(node).view.spec.taints.remove(&taint.key)),
             Step::Reduce { of, to, .. } => {
                 let of = dimension(of);
                 self.wanted.workload.resources.set(of, written(of, *to));
@@ -120,19 +137,7 @@ impl Scene {
                         .for_each(|spec| spec.place.apart.retain(|apart| apart.job != *other));
                 }
             }
-            Step::Add { .. } => {
-                let mut machine = Machine::new("new", "a new rack", 100_000);
-                machine.view.spec.site = "a new site".into();
-                let capacity = &mut machine.view.spec.capacity;
-                (capacity.memory_bytes, capacity.gpu_milli) = (1 << 40, 64_000);
-                capacity.set(LICENSE, 100);
-                let models = &self.wanted.workload.gpu_models;
-                machine.view.spec.gpu_model = models.first().cloned().unwrap_or_default();
-                for tag in self.wanted.place.require.iter().filter(|tag| !tag.negated) {
-                    machine.view.spec.tags.insert(tag.key.clone(), tag.value.clone().unwrap_or_default());
-                }
-                self.machines.push(machine);
-            }
+            Step::Add { .. } => self.join(),
             Step::Skew { level, to, .. } => {
                 let spreads = self.wanted.place.spread.iter_mut().filter(|spread| spread.over == *level);
                 spreads.for_each(|spread| spread.skew_max = spread.skew_max.map(|max| max.max(*to)));
@@ -184,10 +189,12 @@ fn wishes() -> impl Strategy<Value = Wishes> {
         prop::collection::vec(affinity(), 0..3),
         prop::collection::vec(spread, 0..2),
         prop::option::of(1..3_u32),
+        prop::option::of(Just("dedicated")),
     )
-        .prop_map(|(tags, near, apart, spread, per_node_max)| {
+        .prop_map(|(tags, near, apart, spread, per_node_max, tolerated)| {
+            let tolerate = tolerated.into_iter().map(|taint| Tag::of_taint(taint, "")).collect();
             let require = tags.into_iter().map(|(key, tag)| Tag { key: key.into(), ..tag }).collect();
-            Wishes { require, near, apart, spread, per_node_max, ..Wishes::default() }
+            Wishes { require, near, apart, spread, per_node_max, tolerate, ..Wishes::default() }
         })
 }
 
@@ -198,12 +205,15 @@ fn machine() -> impl Strategy<Value = Machine> {
         prop_oneof![Just("fast".to_string()), Just("slow".to_string())],
         0..2,
     );
-    let gpus = (0..4_u64, prop_oneof![Just(""), Just("T4"), Just("A100")], 0..3_u64);
+    let taint = prop_oneof![Just("dedicated".to_string()), Just("closed".to_string())];
+    let value = prop_oneof![Just(String::new()), Just("ml".to_string())];
+    let taints = prop_oneof![2 => Just(BTreeMap::new()), 1 => prop::collection::btree_map(taint, value, 0..3)];
+    let gpus = (0..4_u64, prop_oneof![Just(""), Just("T4"), Just("A100")], 0..3_u64, taints);
     (0..3_u32, 0..2_u32, 300..2_000_u64, 1..5_000_u64, standing, tags, gpus).prop_map(
-        |(rack, site, cpu, memory, standing, tags, (gpus, model, licenses))| {
+        |(rack, site, cpu, memory, standing, tags, (gpus, model, licenses, taints))| {
             let mut machine = Machine::new("", &format!("r{rack}"), cpu);
             let spec = &mut machine.view.spec;
-            (spec.site, spec.tags) = (format!("s{site}"), tags);
+            (spec.site, spec.tags, spec.taints) = (format!("s{site}"), tags, taints);
             (spec.capacity.memory_bytes, spec.capacity.gpu_milli) = (memory * 1_234_567, gpus * 1_000);
             spec.capacity.set(LICENSE, licenses);
             spec.gpu_model = model.into();

@@ -148,6 +148,11 @@ impl NodeState {
         all.find(|(name, _)| *name == key).map(|(_, value)| value)
     }
 
+    /// Its taints, each with its value or an empty one.
+    pub fn taints(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.described.taints()
+    }
+
     /// What every node has as a tag, whatever else it says.
     fn implicit(&self) -> impl Iterator<Item = (&str, &str)> {
         let it = &self.described;

@@ -45,7 +45,8 @@ impl Naive {
         let mut models = spec.workload.gpu_models.iter();
         let known = spec.workload.gpu_models.is_empty() || models.any(|model| *model == machine.view.spec.gpu_model);
         let model = spec.workload.resources.gpu_milli == 0 || known;
-        tags && model && machine.view.spec.capacity.fits(&spec.workload.resources)
+        let taints = machine.view.spec.taints.keys().all(|taint| spec.place.tolerate.iter().any(|it| it.key == *taint));
+        tags && taints && model && machine.view.spec.capacity.fits(&spec.workload.resources)
     }
 
     /// The GPUs that an instance would get on a node beside others, each with what it needs and has.
@@ -205,11 +206,12 @@ fn spec(name: &'static str) -> impl Strategy<Value = JobSpec> {
         prop::collection::vec(spread, 0..2),
         prop::collection::vec(any::<bool>(), 0..2),
         prop::option::of(1..4_u32),
+        any::<bool>(),
     );
     let gpus = prop_oneof![3 => Just(0), 1 => Just(300), 1 => Just(600), 1 => Just(1_000), 1 => Just(2_000)];
     let model = prop::option::of(Just("A100".to_string()));
     (100..900_u64, place, gpus, model).prop_map(move |(cpu, wishes, gpu_milli, model)| {
-        let (near, apart, mut spread, tags, per_node_max) = wishes;
+        let (near, apart, mut spread, tags, per_node_max, tolerates) = wishes;
         let mut spec = job(name, cpu);
         spec.workload.resources.gpu_milli = gpu_milli;
         spec.workload.gpu_models = model.into_iter().collect();
@@ -218,7 +220,9 @@ fn spec(name: &'static str) -> impl Strategy<Value = JobSpec> {
         let require = tags.into_iter().map(tag).collect();
         // No cycles, as manifests have none.
         let near = near.into_iter().filter(|near| near.job.as_str() < name).collect();
-        spec.place = messages::manifest::Place { require, near, apart, spread, per_node_max, ..Default::default() };
+        let tolerate = tolerates.then(|| Tag::of_taint("dedicated", "")).into_iter().collect();
+        let place = messages::manifest::Place { require, near, apart, spread, per_node_max, ..Default::default() };
+        spec.place = messages::manifest::Place { tolerate, ..place };
         spec
     })
 }
@@ -236,11 +240,13 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn machines() -> impl Strategy<Value = Vec<Machine>> {
     let model = prop_oneof![Just("A100"), Just("T4")];
-    prop::collection::vec((0..3_u8, 500..3_000_u64, 0..4_u64, model), 1..6).prop_map(|all| {
-        let machine = |(index, (rack, cpu, gpus, model)): (usize, (u8, u64, u64, &str))| {
+    let taint = prop_oneof![4 => Just(None), 1 => Just(Some("dedicated".to_string()))];
+    prop::collection::vec((0..3_u8, 500..3_000_u64, 0..4_u64, model, taint), 1..6).prop_map(|all| {
+        let machine = |(index, (rack, cpu, gpus, model, taint)): (usize, (u8, u64, u64, &str, Option<String>))| {
             let mut machine = Machine::new(&format!("n{index}"), &format!("r{rack}"), cpu);
             machine.view.spec.capacity.gpu_milli = gpus * 1_000;
             machine.view.spec.gpu_model = model.into();
+            machine.view.spec.taints = taint.into_iter().map(|taint| (taint, String::new())).collect();
             machine
         };
         all.into_iter().enumerate().map(machine).collect()

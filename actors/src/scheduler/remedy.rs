@@ -36,6 +36,10 @@ pub(super) enum Step {
     Untag { node: String, tag: Tag },
     /// Do not require it.
     DropRequire { job: String, tag: Tag },
+    /// Tolerate a taint.
+    Tolerate { job: String, taint: Tag },
+    /// Take a taint off the node.
+    Untaint { node: String, taint: Tag },
     /// Need less.
     Reduce { job: String, of: String, to: u64 },
     /// Have so much more there; GPUs of one of these models, where there are none yet.
@@ -73,7 +77,9 @@ pub(super) enum Step {
 pub(super) fn steps(place: &Place<'_, '_>, strike: &Strike<'_>) -> Vec<Step> {
     let spreads = place.want.place.spread.iter().any(|spread| spread.skew_max.is_some());
     let near = place.want.place.near.iter().any(|near| near.hard);
-    let widens = |step: &Step| matches!(step, Step::DropRequire { .. } | Step::Reduce { .. } | Step::TakeModel { .. });
+    let widens = |step: &Step| {
+        matches!(step, Step::DropRequire { .. } | Step::Tolerate { .. } | Step::Reduce { .. } | Step::TakeModel { .. })
+    };
     let helps = |step: &Step| !(spreads && widens(step) || near && matches!(step, Step::Add { .. }));
     let all = all_steps(place, strike);
     let (mut helping, other): (Vec<Step>, Vec<Step>) = all.into_iter().partition(helps);
@@ -99,6 +105,10 @@ fn all_steps(place: &Place<'_, '_>, strike: &Strike<'_>) -> Vec<Step> {
                 (true, false) => vec![Step::Untag { node, tag }, drop],
                 (false, false) => vec![Step::Tag { node, tag }, drop],
             }
+        }
+        Strike::Taint(name, value) => {
+            let taint = Tag::of_taint(name, value);
+            vec![Step::Tolerate { job, taint: taint.clone() }, Step::Untaint { node, taint }]
         }
         Strike::Capacity(Dimension::Gpus, _) | Strike::Free(Dimension::Gpus, _) | Strike::Devices(..) => devices(place),
         Strike::Capacity(of, _) | Strike::Free(of, _) => room(place, *of),
@@ -246,6 +256,8 @@ impl Step {
             Self::Tag { node, tag } => format!("tag node {node} with {tag}"),
             Self::Untag { node, tag } => format!("untag node {node}: {}", plain(tag)),
             Self::DropRequire { job, tag } => format!("drop {tag} from job.{job}.place.require"),
+            Self::Tolerate { job, taint } => format!("add {taint} to job.{job}.place.tolerate"),
+            Self::Untaint { node, taint } => format!("take the taint {taint} off node {node}"),
             Self::Reduce { job, of, to } => format!("reduce job.{job}.resources.{of} to {}", amount(of, *to)),
             Self::Have { node, of, more, models } => {
                 format!("have {} more {of}{} on {node}", amount(of, *more), of_models(models))
@@ -298,6 +310,9 @@ pub(super) fn miss(place: &Place<'_, '_>, strike: &Strike<'_>) -> String {
             };
             let wants = if tag.negated { "a node without " } else { "" };
             format!("{has} and job {job} wants {wants}{}", plain(tag))
+        }
+        Strike::Taint(name, value) => {
+            format!("node {node} has the taint {}, which job {job} does not tolerate", Tag::of_taint(name, value))
         }
         Strike::Capacity(Dimension::Named(name), _) if !place.view.nodes().any(|(_, node)| has(node, name)) => {
             nobody_has(place, name)

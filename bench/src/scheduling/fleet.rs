@@ -330,6 +330,7 @@ fn node(number: usize, dice: &mut Dice) -> NodeView {
             ..Resources::default()
         },
         gpu_model: String::new(),
+        taints: BTreeMap::new(),
     };
     NodeView { version: 0, spec: spec.into(), standing: Standing::Ready, claims: Vec::new() }
 }

@@ -286,6 +286,9 @@ pub(super) struct Machine {
     /// A tag; may be given again
     #[arg(long = "tag", value_name = "KEY=VALUE")]
     pub tags: Vec<String>,
+    /// A taint: only jobs that tolerate it are placed here; may be given again
+    #[arg(long = "taint", value_name = "NAME[=VALUE]")]
+    pub taints: Vec<String>,
     /// Processors to give to instances, as 4 or 500m [default: all]
     #[arg(long)]
     pub cpu: Option<String>,

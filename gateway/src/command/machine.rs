@@ -65,6 +65,7 @@ pub(super) fn node(machine: &Machine, data: &Path) -> Result<NodeSpec, Fault> {
         tags: machine.tags.iter().map(|tag| key_and_value(tag)).collect::<Result<BTreeMap<_, _>, _>>()?,
         capacity,
         gpu_model: machine.gpu_model.clone().unwrap_or_default(),
+        taints: machine.taints.iter().map(|taint| name_and_value(taint)).collect::<Result<BTreeMap<_, _>, _>>()?,
     })
 }
 
@@ -81,6 +82,14 @@ pub(super) fn resource<'t>(flag: &str, text: &'t str) -> Result<(Dimension<'t>, 
         }
     })?;
     Ok((dimension, dimension.read(amount).map_err(|error| wrong(error.to_string()))?))
+}
+
+/// A taint; its value is empty where there is none.
+fn name_and_value(text: &str) -> Result<(String, String), Fault> {
+    match Tag::parse(text) {
+        Some(Tag { key, value, negated: false }) => Ok((key, value.unwrap_or_default())),
+        _ => Err(Fault::Misuse(format!("--taint {text:?} is not a taint; write it like dedicated=ml or closed"))),
+    }
 }
 
 fn key_and_value(text: &str) -> Result<(String, String), Fault> {

@@ -150,6 +150,7 @@ fn node_status(fold: &Fold, id: ActorId, node: &Node) -> NodeStatus {
         site: spec.site.clone(),
         region: spec.region.clone(),
         tags: spec.tags.clone(),
+        taints: spec.taints.clone(),
         capacity: spec.capacity.clone(),
         claimed: node.used(),
         instances,

@@ -180,6 +180,9 @@ pub struct NodeStatus {
     pub region: String,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// Its taints.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub taints: BTreeMap<String, String>,
     /// What it can give.
     pub capacity: Resources,
     /// What it has given.

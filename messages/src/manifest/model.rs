@@ -145,6 +145,17 @@ pub struct Place {
     pub spread: Vec<Spread>,
     /// At most so many instances of this job on one node.
     pub per_node_max: Option<u32>,
+    /// The taints of a node that do not keep this job away.
+    #[serde(default)]
+    pub tolerate: Vec<Tag>,
+}
+
+impl Place {
+    /// Whether a taint of a node does not keep this job away.
+    pub fn tolerates(&self, taint: &str, value: &str) -> bool {
+        let covers = |tag: &Tag| tag.key == taint && tag.value.as_ref().is_none_or(|wanted| wanted == value);
+        self.tolerate.iter().any(covers)
+    }
 }
 
 /// A tag of a node: `key=value`, `key` alone (any value), or either negated by a leading `!`.
@@ -171,6 +182,11 @@ impl Tag {
         };
         let sound = word(key) && value.is_none_or(word);
         sound.then(|| Self { key: key.into(), value: value.map(str::to_owned), negated })
+    }
+
+    /// A taint of a node, as it is written; without a value where that is empty.
+    pub fn of_taint(name: &str, value: &str) -> Self {
+        Self { key: name.into(), value: (!value.is_empty()).then(|| value.into()), negated: false }
     }
 
     /// Whether no node can be as both want it.

@@ -14,7 +14,8 @@ const WEIGHT: u32 = 50;
 /// The constraints and affinities of a job.
 pub(super) fn place(reader: &mut Reader<'_>, job: &str, item: &Item<'_>, references: &mut Vec<Reference>) -> Place {
     let mut place = Place::default();
-    let Some(table) = reader.table(item, &["require", "prefer", "near", "apart", "spread", "per_node_max"]) else {
+    let Some(table) = reader.table(item, &["require", "prefer", "near", "apart", "spread", "per_node_max", "tolerate"])
+    else {
         return place;
     };
     if let Some(item) = table.get("require") {
@@ -37,6 +38,10 @@ pub(super) fn place(reader: &mut Reader<'_>, job: &str, item: &Item<'_>, referen
     if let Some(item) = table.get("spread") {
         let items = reader.one_or_many(&item, "a level, or a list of them");
         place.spread = items.iter().filter_map(|item| spread(reader, item)).collect();
+    }
+    if let Some(item) = table.get("tolerate") {
+        let items = reader.one_or_many(&item, "a taint, like \"dedicated=ml\", or a list of them");
+        place.tolerate = items.iter().filter_map(|item| toleration(reader, item)).collect();
     }
     place.per_node_max = table.get("per_node_max").and_then(|item| reader.integer(&item, 1, INSTANCES_MAX));
     place
@@ -75,6 +80,18 @@ fn tag(reader: &mut Reader<'_>, item: &Item<'_>) -> Option<Tag> {
         reader.note(item.at(), &item.path, format!("{text:?} is not a tag"), expected, suggestion);
     }
     parsed
+}
+
+/// A taint is there or it is not: that it must not be there is what every job says that does not tolerate it.
+fn toleration(reader: &mut Reader<'_>, item: &Item<'_>) -> Option<Tag> {
+    let taint = tag(reader, item)?;
+    if taint.negated {
+        let (negated, plain) = (taint.to_string(), Tag { negated: false, ..taint }.to_string());
+        let message = format!("{negated:?} is no taint; a job keeps away from every taint that it does not tolerate");
+        reader.note(item.at(), &item.path, message, None, Some(plain));
+        return None;
+    }
+    Some(taint)
 }
 
 fn preference(reader: &mut Reader<'_>, item: &Item<'_>) -> Option<(Tag, u32)> {

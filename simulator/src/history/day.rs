@@ -169,6 +169,7 @@ fn node(number: u64) -> NodeSpec {
             ..Resources::default()
         },
         gpu_model: String::new(),
+        taints: BTreeMap::new(),
     }
 }
 

@@ -83,6 +83,15 @@ impl NodeGiven {
         found != tag.negated
     }
 
+    /// Whether it has a taint that is not among these.
+    pub(super) fn is_tainted_for(&self, tolerated: &[Tag]) -> bool {
+        let same = |taint: &Tag, name: &str, value: &str| match &taint.value {
+            Some(wanted) => taint.key == name && wanted == value,
+            None => taint.key == name,
+        };
+        self.view.spec.taints.iter().any(|(name, value)| !tolerated.iter().any(|taint| same(taint, name, value)))
+    }
+
     /// Whether it takes work.
     pub(super) fn ready(&self) -> bool {
         self.view.standing == Standing::Ready

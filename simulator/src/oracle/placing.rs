@@ -196,6 +196,7 @@ impl<'a> Look<'a> {
             .is_none_or(|workload| node.view.spec.capacity.fits(&workload.resources));
         fits && self.takes_gpus(node)
             && self.needs.place.require.iter().all(|tag| node.has(tag))
+            && !node.is_tainted_for(&self.needs.place.tolerate)
             && self.permitted(node)
     }
 
@@ -226,6 +227,9 @@ impl<'a> Look<'a> {
         }
         if !place.require.iter().all(|tag| node.has(tag)) {
             return Some("a place is given on a node without a tag it must have");
+        }
+        if node.is_tainted_for(&place.tolerate) {
+            return Some("a place is given on a node with a taint that is not tolerated");
         }
         if !self.takes_gpus(node) {
             return Some("a place is given on GPUs of a model that will not do");

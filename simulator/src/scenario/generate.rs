@@ -96,6 +96,7 @@ impl Draws {
                 region: "region".into(),
                 capacity: kind(index).capacity,
                 gpu_model: kind(index).gpu_model,
+                taints: kind(index).taints,
                 ..NodeSpec::default()
             },
             clock: self.clock(scenario, index),

@@ -50,6 +50,8 @@ pub struct Special {
     pub capacity: Resources,
     /// The model of its GPUs.
     pub gpu_model: String,
+    /// Its taints.
+    pub taints: BTreeMap<String, String>,
 }
 
 /// A family of worlds. Times are in microseconds.

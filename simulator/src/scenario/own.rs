@@ -30,6 +30,7 @@ own! {
     "crash-loops",
     "sites",
     "devices",
+    "classes",
 }
 
 /// The text of the scenario of this name.

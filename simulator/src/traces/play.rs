@@ -76,6 +76,7 @@ fn machine(index: usize, shape: &Shape, base: &Plan) -> MachinePlan {
             tags,
             capacity: messages::resources::Resources { network_bits: 1_000_000_000, ports: 1_000, ..most },
             gpu_model: String::new(),
+            taints: BTreeMap::new(),
         },
         clock: like.map_or(base.clock, |like| like.clock),
         joins_at: like.map_or(0, |like| like.joins_at),

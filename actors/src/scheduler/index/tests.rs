@@ -60,6 +60,8 @@ impl Dice {
         spec.site = self.of(&["", "s0", "s1"]).into();
         spec.region = self.of(&["", "eu", "eu"]).into();
         spec.tags.insert("disk".into(), self.of(&["ssd", "hdd"]).into());
+        let taints = self.several(6, |dice| (dice.of(&["dedicated", "closed"]).into(), dice.of(&["", "ml"]).into()));
+        spec.taints = taints.into_iter().collect();
         spec.capacity.cpu_milli = 500 * (1 + self.below(6));
         spec.capacity.memory_bytes = (1 + self.below(6)) << 30;
         spec.capacity.ports = self.below(4);
@@ -94,6 +96,7 @@ impl Dice {
             apart: self.several(3, affinity),
             spread: self.several(2, spread),
             per_node_max: if self.one_in(3) { Some(1 + self.below(2) as u32) } else { None },
+            tolerate: self.several(3, |dice| Tag::of_taint(dice.of(&["dedicated", "closed"]), dice.of(&["", "ml"]))),
         }
     }
 

@@ -42,6 +42,41 @@ fn tags_must_be_there_or_must_not() {
 }
 
 #[test]
+fn a_tainted_node_takes_only_what_tolerates_all_its_taints() {
+    let mut story = Story::new();
+    let (mut n1, mut n2) = (Machine::new("n1", "r1", 4_000), Machine::new("n2", "r1", 4_000));
+    n1.view.spec.taints.insert("dedicated".into(), "ml".into());
+    n2.view.spec.taints.extend([("closed".into(), String::new()), ("dedicated".into(), "db".into())]);
+    story.node(&n1);
+    story.node(&n2);
+    let a = job("a", 500);
+    let why = refusals(&story.place(&a, 0..1)).remove(0);
+    assert_eq!((why.reason, why.struck_out), (Reason::Tainted, vec![(Reason::Tainted, 2)]));
+    assert_eq!(why.nearest.as_deref(), Some("node n1 has the taint dedicated=ml, which job a does not tolerate"));
+    let change = "add dedicated=ml to job.a.place.tolerate, or take the taint dedicated=ml off node n1";
+    assert_eq!(why.change.as_deref(), Some(change));
+    let Verdict::No { against } = why_not(story.cell.state(), JobId::named("shop", "a"), n2.id()) else {
+        panic!("a node with taints takes nothing that does not tolerate them");
+    };
+    assert_eq!(against.iter().map(|one| one.reason).collect::<Vec<_>>(), [Reason::Tainted; 2], "each is told");
+
+    let mut b = job("b", 500);
+    b.place.tolerate = vec![Tag::of_taint("dedicated", "ml")];
+    assert_eq!(claims(&story.place(&b, 0..1)), [on("b/0", &n1)]);
+    let mut c = job("c", 4_000);
+    c.place.tolerate = vec![Tag::of_taint("dedicated", "")];
+    assert_eq!(refusals(&story.place(&c, 0..1))[0].reason, Reason::Tainted, "any value, and closed is another taint");
+    c.place.tolerate.push(Tag::of_taint("closed", ""));
+    assert_eq!(claims(&story.place(&c, 0..1)), [on("c/0", &n2)]);
+
+    n1.view.spec.taints.clear();
+    n1.view.version += 1;
+    let (first, later) = (claims(&story.node(&n1)), claims(&story.settle()));
+    assert_eq!([first, later].concat(), [on("a/0", &n1)], "the taint is gone");
+    story.check();
+}
+
+#[test]
 fn a_part_of_a_gpu_lies_on_one_device() {
     let mut story = Story::new();
     let n1 = with_gpus("n1", 2, "A100");

@@ -192,6 +192,7 @@ mod tests {
             site: "s".into(),
             region: "r".into(),
             tags: BTreeMap::new(),
+            taints: BTreeMap::new(),
             capacity: Resources { cpu_milli: 1_000, ..Resources::default() },
             claimed: Resources { cpu_milli: claimed, ..Resources::default() },
             instances: Vec::new(),

@@ -3,6 +3,7 @@
 use super::super::Special;
 use super::Reader;
 use crate::text::written;
+use messages::manifest::Tag;
 use messages::resources::{Dimension, Resources};
 use toml_span::value::{Table, Value};
 
@@ -53,9 +54,12 @@ impl Reader<'_> {
         let special = |(_, mut row): (usize, Table<'_>)| {
             let capacity = self.capacity(&mut row, others);
             let gpu_model = self.text(&mut row, "gpu_model").unwrap_or_default();
+            let taint = |text: &str| Tag::parse(text).filter(|taint| !taint.negated);
+            let taint = self.parsed(&mut row, "taint", "a taint like \"dedicated=ml\"", taint);
+            let taints = taint.into_iter().map(|taint| (taint.key, taint.value.unwrap_or_default())).collect();
             let machines = self.counts(&mut row, "machines", super::Range::exactly(1)).high;
-            self.rest(&row, "machines, capacity, gpu_model");
-            Special { machines, capacity, gpu_model }
+            self.rest(&row, "machines, capacity, gpu_model, taint");
+            Special { machines, capacity, gpu_model, taints }
         };
         rows.into_iter().map(special).collect()
     }

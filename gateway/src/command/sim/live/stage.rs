@@ -5,6 +5,7 @@ use super::link::Link;
 use super::means::Deed;
 use super::processes::{below, signal, workloads};
 use crate::command::fault::Fault;
+use messages::manifest::Tag;
 use messages::node::NodeSpec;
 use messages::resources::{Dimension, Resources};
 use rustix::process::Signal;
@@ -108,6 +109,9 @@ impl Stage {
                 _ => continue,
             };
             command.arg("--capacity").arg(format!("{}={amount}", dimension.name()));
+        }
+        for (name, value) in &spec.taints {
+            command.args(["--taint", &Tag::of_taint(name, value).to_string()]);
         }
         if !spec.gpu_model.is_empty() {
             command.args(["--gpu-model", &spec.gpu_model]);
