@@ -368,6 +368,12 @@ mod switch {
         AddedIgnored,
         /// The scheduler ignores the taints of a node.
         TaintsIgnored,
+        /// The scheduler places the instances of a gang one by one.
+        GangPlacedOneByOne,
+        /// A job starts each of a gang as it gets its place.
+        GangStartsOneByOne,
+        /// A job keeps the places that it has for a gang, though one of it finds none.
+        GangKeepsPlaces,
     }
 
     /// One more than the number of the planted bug; zero for none. Of the whole process: a test plants one.

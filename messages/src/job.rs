@@ -371,4 +371,6 @@ pub enum Event {
         /// Which rollout.
         rollout: RolloutId,
     },
+    /// All of the gang have a place, and were told to start.
+    Mustered,
 }

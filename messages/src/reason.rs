@@ -130,6 +130,8 @@ reasons! {
     NoResource = "no-resource",
     /// The node has a taint that the job does not tolerate.
     Tainted = "tainted",
+    /// Not all of its gang can be placed at once.
+    GangIncomplete = "gang-incomplete",
 }
 
 impl fmt::Display for Reason {

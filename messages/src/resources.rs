@@ -255,6 +255,12 @@ impl Resources {
         }
     }
 
+    /// How many times this fits into so much, each dimension by itself.
+    pub fn times_in(&self, room: &Self) -> u64 {
+        let needed = self.dimensions().filter(|of| self.get(*of) > 0);
+        needed.map(|of| room.get(of) / self.get(of)).min().unwrap_or(u64::MAX)
+    }
+
     /// This, `count` times.
     #[must_use]
     pub fn times(&self, count: u64) -> Self {

@@ -23,6 +23,8 @@ pub struct Ask {
     pub revision: u32,
     /// Nodes it had better not go to (it just failed there, or is being moved away).
     pub avoid: Vec<NodeId>,
+    /// Whether it is placed only together with all others of its job and revision that wait for a place so.
+    pub gang: bool,
 }
 
 /// A message to a scheduler. Grows only at the end.

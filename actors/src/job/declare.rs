@@ -1,6 +1,6 @@
 //! What people and rollouts want of a job: apply, scale, restart, stop, and targets.
 
-use super::{INSTANCES_MAX, Job, tell};
+use super::{INSTANCES_MAX, Job, gang, tell};
 use crate::behavior::Draft;
 use messages::id::{InstanceId, JobId, RolloutId};
 use messages::job::Event;
@@ -53,7 +53,8 @@ fn turn_to(draft: &mut Draft<'_, Job>, revision: u32, was_stopped: bool) {
     dismiss(draft, Some(revision));
     let state = &draft.state;
     let from = state.settled;
-    let nothing_runs = !state.instances.values().any(|instance| instance.live() && instance.placed());
+    let runs = state.instances.values().any(|instance| instance.live() && instance.placed());
+    let nothing_runs = !runs || gang::gathers(state);
     if revision == from || from == 0 || was_stopped || state.desired == 0 || nothing_runs {
         draft.record(Event::Settled { revision });
         return;

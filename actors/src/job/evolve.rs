@@ -1,7 +1,7 @@
 //! How a job's state changes: one arm for each event.
 
 use super::state::{Dismissal, Engagement, Instance, Past, Phase, Slot, Subscriber, Waiting};
-use super::{ANSWERS_MAX, Job, PAST_MAX, tell};
+use super::{ANSWERS_MAX, Job, PAST_MAX, gang, tell};
 use crate::retry::Retry;
 use messages::agent::Ended;
 use messages::id::InstanceId;
@@ -31,6 +31,7 @@ pub(super) fn evolve(job: &mut Job, event: &Event, at: Timestamp) {
         | Event::EndpointsChanged { .. }
         | Event::EndpointsRepeated { .. }
         | Event::EndpointsNoted { .. } => subscribed(job, event, at),
+        Event::Mustered => mustered(job),
         Event::Dropped { slot } => forget_wait(job, *slot),
         Event::Hastened { slot } => {
             if let Some(waiting) = job.slots.get_mut(slot).and_then(|known| known.waiting.as_mut()) {
@@ -49,8 +50,12 @@ pub(super) fn evolve(job: &mut Job, event: &Event, at: Timestamp) {
         | Event::Withdrawn { instance }
         | Event::Stopping { instance }
         | Event::Pressed { instance } => {
+            let gathers = gang::gathers(job) && matches!(event, Event::Assigned { .. });
             if let Some(instance) = job.instances.get_mut(instance) {
                 lived(instance, event, at);
+                if gathers {
+                    instance.set_reason(Reason::Waiting, "it has a place, and waits until all of its gang have one");
+                }
             }
         }
     }
@@ -61,12 +66,14 @@ fn declared(job: &mut Job, event: &Event) {
         Event::Applied { spec, revision } => {
             job.revision = job.revision.max(*revision);
             job.desired = spec.instances;
+            job.mustered &= job.desired > 0;
             job.workloads.insert(*revision, spec.workload.clone().into());
             job.spec = Some(spec.clone().into());
             recount(job);
         }
         Event::Scaled { instances } => {
             job.desired = *instances;
+            job.mustered &= job.desired > 0;
             if let Some(spec) = job.spec.as_mut().filter(|_| *instances > 0) {
                 spec.instances = *instances;
             }
@@ -268,6 +275,14 @@ fn lived(instance: &mut Instance, event: &Event, at: Timestamp) {
         Event::Stopping { .. } => enter(instance, Phase::Stopping, at),
         Event::Pressed { .. } => instance.retry = instance.retry.again(at, tell::RETRY_FIRST),
         _ => {}
+    }
+}
+
+/// All of a gang were told to start.
+fn mustered(job: &mut Job) {
+    job.mustered = true;
+    for instance in job.instances.values_mut().filter(|one| one.live() && one.phase == Phase::Starting) {
+        instance.set_reason(Reason::Waiting, "told to start");
     }
 }
 

@@ -1,7 +1,7 @@
 //! What nodes and the scheduler say of an instance.
 
-use super::Job;
 use super::state::Phase;
+use super::{Job, gang, tell};
 use crate::behavior::Draft;
 use messages::agent::{Ended, Observation};
 use messages::id::{InstanceId, JobId, NodeId};
@@ -16,8 +16,12 @@ const FAILURES_BEFORE_AVOIDING: u32 = 3;
 
 pub(super) fn unplaceable(draft: &mut Draft<'_, Job>, instance: InstanceId, why: &Unplaceable) -> Reason {
     let known = draft.state.instances.get(&instance).filter(|known| known.phase == Phase::Wanted);
-    if known.is_some_and(|known| known.unplaceable.as_ref() != Some(why)) {
+    let (waits, news) = (known.is_some(), known.is_some_and(|known| known.unplaceable.as_ref() != Some(why)));
+    if news {
         draft.record(Event::Unplaceable { instance, why: why.clone() });
+    }
+    if waits {
+        gang::break_up(draft);
     }
     why.reason
 }
@@ -32,11 +36,11 @@ pub(super) fn assigned(
     match draft.state.instances.get(&instance) {
         Some(known) if known.phase == Phase::Wanted => {
             draft.record(Event::Assigned { instance, node, node_name: node_name.into(), host: host.into() });
-            draft.turn.send(node, node::Message::Start { instance });
+            tell::start(draft, instance);
         }
         Some(known) if known.node == Some(node) => match known.phase {
             Phase::Stopping => stop(draft, node, instance, Reason::Stopped),
-            _ => draft.turn.send(node, node::Message::Start { instance }),
+            _ => tell::start(draft, instance),
         },
         _ if crate::mutant!(StrangerKept) => {}
         _ => stop(draft, node, instance, Reason::Stale),
@@ -64,15 +68,15 @@ pub(super) fn observed(
     match observation {
         Some(Observation::Unhealthy { evidence, .. }) if live => {
             fail(draft, instance, &Ended::new(Reason::Unhealthy, evidence.clone()));
-            super::tell::stop(draft, instance);
+            tell::stop(draft, instance);
         }
         Some(Observation::Ended(ended)) if live => {
             fail(draft, instance, ended);
-            super::tell::stop(draft, instance);
+            tell::stop(draft, instance);
         }
         Some(Observation::Ended(_)) if phase < Phase::Stopping => {
             draft.record(Event::Stopping { instance });
-            super::tell::stop(draft, instance);
+            tell::stop(draft, instance);
         }
         _ => {}
     }

@@ -11,10 +11,13 @@
 //! * What is to go (less wanted, moved away, restarted, rolled out) goes only while the others suffice: as long as fewer
 //!   than wanted are healthy, a healthy one stays. It is withdrawn from the routes first, and stopped when they know.
 //! * What ends unasked comes back in its slot after a wait that doubles. What is lost with its node comes back at once.
+//! * A gang starts together: nobody is told to start before all have a place, and when one finds none, the places of
+//!   the others are given up.
 //! * Everything owed by others is asked for again, at growing intervals, until they answer.
 
 mod declare;
 mod evolve;
+mod gang;
 mod life;
 mod settle;
 pub mod state;
@@ -78,6 +81,8 @@ pub struct Job {
     pub subscribers: BTreeMap<RouteId, Subscriber>,
     /// The version of the endpoints.
     pub endpoints_version: u64,
+    /// Whether its instances, which start together, have started once.
+    pub mustered: bool,
     /// The latest instances that are gone, oldest first.
     pub past: Shared<VecDeque<Past>>,
     answers: Shared<VecDeque<(u64, Result<Change, Refusal>)>>,

@@ -1,7 +1,7 @@
 //! From what is wanted to what there is: which instances come, which go, and in what order.
 
 use super::state::{Instance, Phase};
-use super::{Job, WITHDRAW_WAIT_MAX, count, tell};
+use super::{Job, WITHDRAW_WAIT_MAX, count, gang, tell};
 use crate::behavior::Draft;
 use messages::agent::Ended;
 use messages::id::{InstanceId, JobId, NodeId, SchedulerId};
@@ -26,6 +26,7 @@ pub(super) fn settle(before: &Job, draft: &mut Draft<'_, Job>, because: Reason) 
     if !wanted.is_empty() {
         tell::place(draft, &wanted);
     }
+    gang::muster(draft);
     withdraw(draft);
     tell::endpoints(before, draft);
     stop_withdrawn(draft);

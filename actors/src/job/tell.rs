@@ -1,7 +1,7 @@
 //! What a job tells others, again and again until they answer.
 
 use super::state::Phase;
-use super::{Job, count, declare};
+use super::{Job, count, declare, gang};
 use crate::behavior::Draft;
 use messages::envelope::Endpoint;
 use messages::id::{InstanceId, JobId, RolloutId, RouteId, SchedulerId};
@@ -72,6 +72,7 @@ pub(super) fn wake(draft: &mut Draft<'_, Job>) -> Reason {
 pub(super) fn place(draft: &mut Draft<'_, Job>, wanted: &[InstanceId]) {
     let state = &draft.state;
     let Some(spec) = &state.spec else { return };
+    let (wanted, together) = (gang::asking(state, wanted), gang::gathers(state));
     let mut asks: BTreeMap<u32, Vec<Ask>> = BTreeMap::new();
     for (id, instance) in wanted.iter().filter_map(|id| Some((*id, state.instances.get(id)?))) {
         asks.entry(instance.revision).or_default().push(Ask {
@@ -79,6 +80,7 @@ pub(super) fn place(draft: &mut Draft<'_, Job>, wanted: &[InstanceId]) {
             label: state.label(instance.slot),
             revision: instance.revision,
             avoid: instance.avoid.clone(),
+            gang: together,
         });
     }
     let job = me(draft);
@@ -106,7 +108,11 @@ fn may_stay(draft: &mut Draft<'_, Job>) {
     }
 }
 
+/// Tells an instance that has a place to start, unless it waits for the others of its gang.
 pub(super) fn start(draft: &mut Draft<'_, Job>, instance: InstanceId) {
+    if gang::gathers(&draft.state) {
+        return;
+    }
     if let Some(node) = draft.state.instances.get(&instance).and_then(|known| known.node) {
         draft.turn.send(node, node::Message::Start { instance });
     }

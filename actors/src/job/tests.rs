@@ -14,6 +14,7 @@ use messages::time::{Span, Timestamp};
 use messages::{node, rollout, route};
 
 mod fuzz;
+mod gangs;
 mod lives;
 mod rolling;
 

@@ -29,7 +29,7 @@ pub(super) fn known(fold: &Fold) -> BTreeMap<InstanceId, Known> {
     for (_, job) in fold.jobs() {
         for (id, one) in job.instances.iter().filter(|(_, one)| one.live() && one.placed()) {
             let (label, revision, avoid) = (job.label(one.slot), one.revision, Vec::new());
-            let ask = Ask { instance: *id, label, revision, avoid };
+            let ask = Ask { instance: *id, label, revision, avoid, gang: false };
             known.insert(*id, Known { job: job.full_name(), slot: one.slot, ask });
         }
     }

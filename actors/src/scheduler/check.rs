@@ -2,8 +2,9 @@
 
 use super::Scheduler;
 use super::filter::{self, Survey, Want};
+use super::nodes::NodeState;
 use super::view::ClusterView;
-use super::{explain, index, select};
+use super::{explain, index, remedy, select};
 use messages::id::{InstanceId, JobId};
 use messages::manifest::{JobSpec, Workload};
 use messages::node::Standing;
@@ -61,13 +62,16 @@ fn fits(view: &mut ClusterView<'_>, spec: &JobSpec, open: bool) -> Result<(), Re
         let why = explain::unplaceable(view, &survey, &spec.name, &struck, &floors, &[]);
         return Err(refusal(format!("job {}: {}", spec.name, why.message), why));
     }
+    if spec.place.gang {
+        large(&survey, spec.instances)?;
+    }
     let there = if crate::mutant!(CheckCountsAll) { 0 } else { view.total(job) };
     for slot in there..spec.instances {
         if !open {
             break;
         }
         let instance = InstanceId::of(job, slot, u64::MAX);
-        let ask = Ask { instance, label: format!("{}/{slot}", spec.name), revision: 0, avoid: Vec::new() };
+        let ask = Ask { instance, label: format!("{}/{slot}", spec.name), revision: 0, avoid: Vec::new(), gang: false };
         let decision = select::decide(view, &survey, &ask, &[]);
         let chosen = decision.chosen.and_then(|id| view.state.cluster().node(id));
         match (chosen, decision.unplaceable) {
@@ -82,6 +86,25 @@ fn fits(view: &mut ClusterView<'_>, spec: &JobSpec, open: bool) -> Result<(), Re
         }
     }
     Ok(())
+}
+
+/// Refuses a gang that would not fit even if nothing else were there.
+fn large(survey: &Survey<'_>, instances: u32) -> Result<(), Refusal> {
+    let (want, need) = (&survey.want, &survey.want.workload.resources);
+    let most_of_one = want.place.per_node_max.map_or(u64::MAX, u64::from);
+    let takes = |node: &NodeState| need.times_in(node.capacity()).min(most_of_one);
+    let nodes = survey.nodes().iter().filter(|surveyed| surveyed.strike.is_none());
+    let most = nodes.map(|surveyed| takes(surveyed.node)).fold(0, u64::saturating_add);
+    if u64::from(instances) <= most {
+        return Ok(());
+    }
+    let message = format!("job {} is a gang of {instances}, and all nodes together could take {most}", want.name);
+    let change = format!(
+        "ask for {most} or fewer, add a node{}, or drop gang from job.{}.place",
+        remedy::shape(want),
+        want.name
+    );
+    Err(Refusal::new(Reason::GangIncomplete, message).change(change))
 }
 
 /// Whether some node could take an instance if nothing else were there.

@@ -113,9 +113,8 @@ impl Scheduler {
     /// Whether an instance waits for another to be near to.
     fn someone_waits_for_company(&self) -> bool {
         let reason = |waiting: &Waiting| waiting.why.as_ref().map(|why| why.reason);
-        self.waiting
-            .values()
-            .any(|waiting| matches!(reason(waiting), Some(Reason::Waiting | Reason::NotNear | Reason::SpreadBroken)))
+        let company = [Reason::Waiting, Reason::NotNear, Reason::SpreadBroken, Reason::GangIncomplete];
+        self.waiting.values().any(|waiting| reason(waiting).is_some_and(|why| company.contains(&why)))
     }
 
     fn note_repulsion(&mut self, job: JobId) {

@@ -63,7 +63,8 @@ pub fn why_not(state: &Scheduler, job: JobId, node: NodeId) -> Verdict {
         });
         return Verdict::No { against: against.collect() };
     }
-    let ask = Ask { instance: InstanceId::default(), label: want.name.into(), revision: 0, avoid: Vec::new() };
+    let ask =
+        Ask { instance: InstanceId::default(), label: want.name.into(), revision: 0, avoid: Vec::new(), gang: false };
     let Decision { candidates, .. } = select::decide(&view, &survey, &ask, &[]);
     let here = candidates.iter().find(|candidate| candidate.node == node).cloned();
     match candidates.into_iter().next() {

@@ -44,7 +44,7 @@ impl Scene {
             let Some(slot) = self.held.iter().position(|(_, held, _)| *held == name) else { continue };
             let at = self.held[slot].0;
             let instance = InstanceId::of(job, slot as u32, at as u64 + 1);
-            let ask = Ask { instance, label: format!("{name}/{slot}"), revision: 1, avoid: Vec::new() };
+            let ask = Ask { instance, label: format!("{name}/{slot}"), revision: 1, avoid: Vec::new(), gang: false };
             let (workload, place) = (other.workload.clone().into(), other.place.clone());
             story.say(Message::Place { job, realm, name, exclusive: false, workload, place, asks: vec![ask] });
         }
@@ -69,7 +69,8 @@ impl Scene {
     }
 
     fn placed<'a>(&self, view: &ClusterView<'a>, survey: &Survey<'a>) -> bool {
-        let ask = Ask { instance: InstanceId::default(), label: "w/0".into(), revision: 1, avoid: Vec::new() };
+        let ask =
+            Ask { instance: InstanceId::default(), label: "w/0".into(), revision: 1, avoid: Vec::new(), gang: false };
         select::decide(view, survey, &ask, &[]).chosen.is_some()
     }
 

@@ -18,6 +18,7 @@ mod explain;
 pub mod filter;
 #[cfg(test)]
 mod followed;
+mod gang;
 mod index;
 mod loss;
 mod nodes;
@@ -201,6 +202,7 @@ impl Scheduler {
         self.learn(&want, asks, turn);
         let mut view = ClusterView::new(self);
         let mut survey = None;
+        let mut together: Vec<&Ask> = Vec::new();
         for ask in asks {
             let held = self.cluster.reservation(ask.instance).map(|(_, held)| held.ask.revision);
             if held.is_some_and(|held| held != ask.revision) {
@@ -217,11 +219,19 @@ impl Scheduler {
             if waiting.is_some() && self.is_superseded(want.job, ask) {
                 continue;
             }
+            if ask.gang && !crate::mutant!(GangPlacedOneByOne) {
+                together.push(ask);
+                continue;
+            }
             let refused = waiting.map_or(&[][..], |waiting| &waiting.refused);
             let survey = survey.get_or_insert_with(|| Survey::new(&view, want));
             let decision = select::decide(&view, survey, ask, refused);
             let said = waiting.and_then(|waiting| waiting.why.as_ref());
             conclude(&mut view, &want, ask, decision, said, true, turn);
+        }
+        if let Some(first) = together.first() {
+            let survey = survey.get_or_insert_with(|| Survey::new(&view, want));
+            place_gang(&mut view, survey, &gang::members(self, want.job, first.revision, &together), turn);
         }
     }
 
@@ -263,6 +273,7 @@ impl Scheduler {
         let mut view = ClusterView::new(self);
         let mut surveys: BTreeMap<(JobId, u32), Survey<'_>> = BTreeMap::new();
         let mut failed: BTreeMap<(JobId, u32), Decision> = BTreeMap::new();
+        let mut gangs: BTreeSet<(JobId, u32)> = BTreeSet::new();
         let queue = self.queue.range(from..next.unwrap_or(u64::MAX)).map(|(_, instance)| instance);
         let mut queue: Vec<&InstanceId> = queue.collect();
         if crate::mutant!(NewestFirst) {
@@ -277,6 +288,13 @@ impl Scheduler {
             let class = (*job, ask.revision);
             let Some(want) = self.jobs.get(job).and_then(|known| known.want(*job, ask.revision)) else { continue };
             let survey = surveys.entry(class).or_insert_with(|| Survey::new(&view, want));
+            if ask.gang && !crate::mutant!(GangPlacedOneByOne) {
+                if gangs.insert(class) {
+                    place_gang(&mut view, survey, &gang::members(self, *job, ask.revision, &[]), turn);
+                    failed.clear();
+                }
+                continue;
+            }
             let decision = match failed.get(&class).filter(|_| refused.is_empty()) {
                 Some(same) => Decision { instance: *instance, label: ask.label.clone(), ..same.clone() },
                 None => select::decide(&view, survey, ask, refused),
@@ -315,6 +333,18 @@ impl Scheduler {
         for instance in lapsed.into_iter().filter(|_| !crate::mutant!(ReservationHeldForever)) {
             turn.record(Event::Expired { instance });
         }
+    }
+}
+
+/// Decides on a gang, records it and says it.
+fn place_gang<'a>(
+    view: &mut ClusterView<'a>,
+    survey: &Survey<'a>,
+    members: &[gang::Member<'_>],
+    turn: &mut Turn<Scheduler>,
+) {
+    for (member, decision) in members.iter().zip(gang::decide(view, survey, members)) {
+        conclude(view, &survey.want, member.ask, decision, member.said, member.asked, turn);
     }
 }
 

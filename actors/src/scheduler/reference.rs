@@ -268,7 +268,7 @@ pub(super) fn index_agrees(state: &Scheduler, jobs: &[JobSpec]) {
         for slot in 0..6 {
             let avoid = some.iter().copied().take(slot % 3).collect();
             let (instance, label) = (InstanceId::of(job, 90, slot as u64), format!("{name}/{slot}"));
-            let ask = Ask { instance, label, revision: 1, avoid };
+            let ask = Ask { instance, label, revision: 1, avoid, gang: false };
             let refused = &refused[..slot % 2];
             let all = select::decide(&view, &Survey::of_nodes(&view, want), &ask, refused);
             assert_eq!(select::decide(&view, &Survey::new(&view, want), &ask, refused), all);

@@ -28,7 +28,7 @@ pub fn room(state: &Scheduler, spec: &JobSpec, most: u32) -> Room {
     while room.fit < most {
         let instance = InstanceId::of(job, room.fit, u64::MAX);
         let label = format!("one more {}", spec.name);
-        let ask = Ask { instance, label, revision: 0, avoid: Vec::new() };
+        let ask = Ask { instance, label, revision: 0, avoid: Vec::new(), gang: false };
         let decision = select::decide(&view, &survey, &ask, &[]);
         let chosen = decision.chosen.and_then(|id| Some((id, state.cluster.node(id)?)));
         let Some((id, node)) = chosen else {

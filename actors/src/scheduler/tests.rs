@@ -1,6 +1,7 @@
 //! Stories of the scheduler: given nodes and what is on them, when something is asked, then this is placed or said.
 
 mod constraints;
+mod gangs;
 
 use super::*;
 use crate::cell::{Cell, Outcome};
@@ -185,6 +186,7 @@ pub(super) fn place(job: &JobSpec, slots: std::ops::Range<u32>) -> Message {
         label: format!("{}/{slot}", job.name),
         revision: 1,
         avoid: Vec::new(),
+        gang: job.place.gang,
     };
     Message::Place {
         job: JobId::named(&job.realm, &job.name),

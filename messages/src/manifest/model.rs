@@ -148,6 +148,9 @@ pub struct Place {
     /// The taints of a node that do not keep this job away.
     #[serde(default)]
     pub tolerate: Vec<Tag>,
+    /// Whether its instances start together or not at all.
+    #[serde(default)]
+    pub gang: bool,
 }
 
 impl Place {

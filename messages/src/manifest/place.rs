@@ -14,7 +14,8 @@ const WEIGHT: u32 = 50;
 /// The constraints and affinities of a job.
 pub(super) fn place(reader: &mut Reader<'_>, job: &str, item: &Item<'_>, references: &mut Vec<Reference>) -> Place {
     let mut place = Place::default();
-    let Some(table) = reader.table(item, &["require", "prefer", "near", "apart", "spread", "per_node_max", "tolerate"])
+    let Some(table) =
+        reader.table(item, &["require", "prefer", "near", "apart", "spread", "per_node_max", "tolerate", "gang"])
     else {
         return place;
     };
@@ -43,6 +44,7 @@ pub(super) fn place(reader: &mut Reader<'_>, job: &str, item: &Item<'_>, referen
         let items = reader.one_or_many(&item, "a taint, like \"dedicated=ml\", or a list of them");
         place.tolerate = items.iter().filter_map(|item| toleration(reader, item)).collect();
     }
+    place.gang = table.get("gang").and_then(|item| reader.boolean(&item)).unwrap_or_default();
     place.per_node_max = table.get("per_node_max").and_then(|item| reader.integer(&item, 1, INSTANCES_MAX));
     place
 }

@@ -63,6 +63,8 @@ pub(super) struct Waits {
     pub(super) class: (JobId, u32),
     /// Its place in the queue; none while it has a place.
     pub(super) number: Option<u64>,
+    /// Whether it waits for a place together with the others of its job and revision.
+    pub(super) gang: bool,
     /// Nodes that refused it, each with the version of its view.
     pub(super) refused: BTreeMap<NodeId, u64>,
 }
@@ -205,7 +207,7 @@ impl Given {
     }
 
     fn waits(&mut self, job: JobId, ask: &Ask) -> &mut Waits {
-        let fresh = || Waits { class: (job, ask.revision), number: None, refused: BTreeMap::new() };
+        let fresh = || Waits { class: (job, ask.revision), number: None, gang: ask.gang, refused: BTreeMap::new() };
         self.waiting.entry(ask.instance).or_insert_with(fresh)
     }
 
@@ -213,7 +215,7 @@ impl Given {
         self.queued += 1;
         let number = self.queued;
         let waits = self.waits(job, ask);
-        waits.class.1 = ask.revision;
+        (waits.class.1, waits.gang) = (ask.revision, ask.gang);
         waits.number.get_or_insert(number);
     }
 

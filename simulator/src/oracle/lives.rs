@@ -1,7 +1,7 @@
 //! Jobs: how instances come, go and come back, one after the other and not too soon; and that a revision stays what it
 //! is.
 
-use super::Finding;
+use super::{Finding, gangs};
 use crate::verdict::Invariant;
 use actors::cast::AnyCell;
 use actors::fold::Fold;
@@ -45,6 +45,7 @@ impl Lives {
         let actor = record.head.actor;
         let Some(AnyCell::Job(cell)) = fold.cell(actor) else { return };
         let (job, at) = (cell.state(), record.head.at);
+        gangs::check_turn(record, job, findings);
         let seen = self.jobs.entry(actor).or_default();
         let told = || record.head.sends.iter().any(|(_, body)| matches!(body, Body::Rollout(_)));
         if record.events.contains(&Event::RolloutPressed) && !told() {

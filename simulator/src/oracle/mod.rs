@@ -6,7 +6,8 @@
 //! |---|---|---|
 //! | S1 | nothing exclusive runs twice, no instance starts twice | `ExclusiveSlot`, `InstanceOnce`: `truth`, `lives` |
 //! | S2 | no machine holds or runs more than it has | `Capacity`: `truth`, `turns`, `placing` |
-//! | S3 | tags, near, apart, spread, policy, quota | `Placement`: `placing`; `Near`: `desired`; `Quota`: `commands` |
+//! | S3 | tags, taints, near, apart, spread, policy, quota | `Placement`: `placing`; `Near`: `desired`; `Quota`: `commands` |
+//! | S3 | all of a gang or none of it | `Placement`: `gangs` |
 //! | S4 | what was acknowledged stays, and was done, once | `AcknowledgedKept`: `durable`; `Done`, `Once`: `commands` |
 //! | S5 | nothing is said before what it rests on is durable | `DurableFirst`: here, and where answers leave |
 //! | S6 | live state, every snapshot and the log are one fold | `FoldIsState`: the control plane's checks |
@@ -30,6 +31,7 @@ mod causes;
 mod commands;
 mod desired;
 mod durable;
+mod gangs;
 mod given;
 mod gpus;
 mod history;

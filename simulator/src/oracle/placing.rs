@@ -23,7 +23,7 @@ type Entry = Record<Message, Event>;
 /// The places that were given, and the checks of each.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Placing {
-    given: Given,
+    pub(super) given: Given,
     /// When each instance was given its place.
     placed: BTreeMap<InstanceId, Timestamp>,
     oldest: BTreeSet<(Timestamp, InstanceId)>,
@@ -42,7 +42,9 @@ impl Placing {
                 Event::Unplaced { job, ask, decision } => {
                     check_explained(decision, self.given.nodes.len(), findings);
                     check_told(record, ask.instance, findings);
-                    self.check_nowhere(*job, ask, findings);
+                    if !ask.gang {
+                        self.check_nowhere(*job, ask, findings);
+                    }
                 }
                 Event::Viewed { node, view } => {
                     let held = self.given.nodes.get(node).map_or(0, |known| known.view.version);
@@ -59,6 +61,7 @@ impl Placing {
             }
             self.given.see(event);
         }
+        self.check_gangs(record, findings);
         if matches!(record.input, Message::Wake { .. }) {
             self.check_held(record.head.at, findings);
         }
@@ -137,6 +140,9 @@ impl Placing {
 
     /// A node that could take an instance now, by name.
     pub(super) fn taker(&self, job: JobId, revision: u32, instance: InstanceId) -> Option<&str> {
+        if self.given.waiting.get(&instance).is_some_and(|waits| waits.gang) {
+            return self.gang_taker(job, revision);
+        }
         let needs = self.given.jobs.get(&job)?;
         let workload = needs.workloads.get(&revision)?;
         let look = Look::new(&self.given, job, needs, revision);
@@ -167,7 +173,7 @@ impl Placing {
 }
 
 /// A look at all nodes for one job.
-struct Look<'a> {
+pub(super) struct Look<'a> {
     given: &'a Given,
     job: JobId,
     needs: &'a Needs,
@@ -176,7 +182,7 @@ struct Look<'a> {
 }
 
 impl<'a> Look<'a> {
-    fn new(given: &'a Given, job: JobId, needs: &'a Needs, revision: u32) -> Self {
+    pub(super) fn new(given: &'a Given, job: JobId, needs: &'a Needs, revision: u32) -> Self {
         let mut look = Self { given, job, needs, revision, floors: BTreeMap::new() };
         for spread in needs.place.spread.iter().filter(|spread| spread.skew_max.is_some()) {
             let open = given.nodes.values().filter(|node| node.ready() && look.ever(node));
@@ -218,7 +224,7 @@ impl<'a> Look<'a> {
     }
 
     /// The rule that an instance on this node would break.
-    fn broken(&self, node: &NodeGiven) -> Option<&'static str> {
+    pub(super) fn broken(&self, node: &NodeGiven) -> Option<&'static str> {
         let place = &self.needs.place;
         let on = |job: JobId, level: Level| self.given.count(job, level, node.domain(level));
         let other = |name: &str| JobId::named(&self.needs.realm, name);

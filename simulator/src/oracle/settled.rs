@@ -1,6 +1,6 @@
 //! What holds once nothing happens any more: nothing is owed, held or known wrongly by anyone.
 
-use super::{Finding, Oracle, nodes, serving, steps};
+use super::{Finding, Oracle, gangs, nodes, serving, steps};
 use crate::verdict::Invariant;
 use actors::job::Phase;
 use messages::id::JobId;
@@ -20,6 +20,7 @@ impl Oracle {
             all(Invariant::Claims, "a node holds room for nobody", nodes::stray_claims(&self.fold));
             all(Invariant::Known, "a scheduler does not know how a node is", self.placing.mistaken(&self.fold));
             all(Invariant::RolloutSteps, "a rollout does not come to an end", steps::open(&self.fold));
+            all(Invariant::Placement, "a gang stays half-placed", gangs::half_placed(&self.fold));
             all(Invariant::Routes, "a route is led astray", serving::astray(&self.fold));
         }
         findings

@@ -42,7 +42,8 @@ fn step() -> impl Strategy<Value = Step> {
 fn message() -> impl Strategy<Value = Message> {
     let ticket = 0..40u64;
     let apply = (ticket.clone(), 0..4u32, 0..3usize, any::<bool>()).prop_map(|(ticket, instances, run, exclusive)| {
-        let spec = JobSpec { exclusive, ..next_workload(instances, ["./a", "./b", "./c"][run]) };
+        let mut spec = JobSpec { exclusive, ..next_workload(instances, ["./a", "./b", "./c"][run]) };
+        spec.place.gang = ticket % 3 == 0;
         Message::Apply { ticket, spec }
     });
     let scale = (ticket.clone(), 0..5u32).prop_map(|(ticket, instances)| Message::Scale { ticket, instances });

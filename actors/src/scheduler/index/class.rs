@@ -54,7 +54,7 @@ impl Judged {
 
 /// What of a place is about the node alone.
 fn alone(place: &Place) -> Place {
-    Place { near: Vec::new(), apart: Vec::new(), spread: Vec::new(), per_node_max: None, ..place.clone() }
+    Place { near: Vec::new(), apart: Vec::new(), spread: Vec::new(), per_node_max: None, gang: false, ..place.clone() }
 }
 
 impl Key {

@@ -243,7 +243,7 @@ fn agree(state: &Scheduler, jobs: &[JobSpec], dice: &mut Dice) {
                 false => Vec::new(),
             };
             let (instance, label) = (InstanceId::of(job, 9_000, slot), format!("{name}/{slot}"));
-            let ask = Ask { instance, label, revision: 1, avoid };
+            let ask = Ask { instance, label, revision: 1, avoid, gang: false };
             let all = select::decide(&view, &scanned, &ask, &refused);
             assert_eq!(select::decide(&view, &indexed, &ask, &refused), all);
             let other = dice.of(&ids);

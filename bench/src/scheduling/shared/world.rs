@@ -144,8 +144,13 @@ impl World {
         let name = format!("job-{number}");
         let job = JobId::named(REALM, &name);
         let workload = self.workloads[draw(&mut self.random, SIZES.len()).unwrap_or(0)].clone();
-        let ask =
-            Ask { instance: InstanceId::of(job, 0, 1), label: format!("{name}/0"), revision: 1, avoid: Vec::new() };
+        let ask = Ask {
+            instance: InstanceId::of(job, 0, 1),
+            label: format!("{name}/0"),
+            revision: 1,
+            avoid: Vec::new(),
+            gang: false,
+        };
         let (realm, exclusive, place, asks) = (REALM.into(), false, Place::default(), vec![ask]);
         let message = scheduler::Message::Place { job, realm, name, exclusive, workload, place, asks };
         let to = self.schedulers[draw(&mut self.random, self.schedulers.len()).unwrap_or(0)];
