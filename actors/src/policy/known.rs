@@ -2,8 +2,9 @@
 
 use super::Policy;
 use messages::manifest::Manifest;
-use messages::policy::{Request, SYSTEM_REALM};
+use messages::policy::{Quota, Request, SYSTEM_REALM};
 use messages::reason::{Reason, Refusal};
+use messages::resources::Resources;
 
 /// Looks a command over, before anything is recorded of it.
 pub(super) fn check(state: &Policy, realm: &str, request: &Request) -> Result<(), Refusal> {
@@ -24,8 +25,21 @@ pub(super) fn check(state: &Policy, realm: &str, request: &Request) -> Result<()
             let message = format!("commands about nodes belong to realm {SYSTEM_REALM}, not to {realm}");
             Err(Refusal::new(Reason::Invalid, message).change(format!("submit it to realm {SYSTEM_REALM}")))
         }
-        Request::SetPolicy { .. } | Request::SetQuota { .. } => Ok(()),
+        Request::SetQuota { quota: Some(quota) } => check_quota(realm, quota),
+        Request::SetPolicy { .. } | Request::SetQuota { quota: None } => Ok(()),
     }
+}
+
+/// A quota of nothing would have everything refused that is declared later, and one that limits nothing is none.
+fn check_quota(realm: &str, quota: &Quota) -> Result<(), Refusal> {
+    let (message, change) = match quota.instances {
+        Some(0) => ("a quota of 0 instances would let nothing run", "allow 1 instance or more, or stop the jobs"),
+        None if quota.resources == Resources::default() => {
+            ("the quota limits nothing", "say what it limits, or remove the quota")
+        }
+        _ => return Ok(()),
+    };
+    Err(Refusal::new(Reason::Invalid, format!("realm {realm}: {message}")).change(change))
 }
 
 fn check_manifest(state: &Policy, realm: &str, manifest: &Manifest) -> Result<(), Refusal> {

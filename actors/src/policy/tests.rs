@@ -287,6 +287,21 @@ fn an_actor_that_refuses_keeps_what_was_declared_before() {
 }
 
 #[test]
+fn a_quota_of_nothing_is_refused() {
+    let mut story = applied(vec![job("a", 2)]);
+    let none = Quota { instances: Some(0), ..Quota::default() };
+    let told = refusal(&story.submit(Request::SetQuota { quota: Some(none) }));
+    assert_eq!(
+        (told.reason, &*told.message),
+        (Reason::Invalid, "realm shop: a quota of 0 instances would let nothing run")
+    );
+    let empty = story.submit(Request::SetQuota { quota: Some(Quota::default()) });
+    assert_eq!(refusal(&empty).reason, Reason::Invalid);
+    assert!(story.cell.state().quota().is_none());
+    story.check();
+}
+
+#[test]
 fn a_quota_counts_what_all_jobs_declare() {
     let mut story = applied(vec![job("a", 2)]);
     let quota = |instances| Some(Quota { instances: Some(instances), ..Quota::default() });

@@ -130,7 +130,14 @@ pub(super) async fn policy(client: &Client, show: Show, command: PolicyCommand) 
             };
             for given in &most {
                 let (dimension, amount) = resource("--most", given)?;
+                if amount == 0 {
+                    return Err(nothing(given));
+                }
                 resources.set(dimension, amount);
+            }
+            let given = [(&cpu, resources.cpu_milli), (&memory, resources.memory_bytes), (&disk, resources.disk_bytes)];
+            if let Some((Some(text), _)) = given.into_iter().find(|(text, amount)| text.is_some() && *amount == 0) {
+                return Err(nothing(text));
             }
             if instances.is_none() && resources == Resources::default() {
                 return Err(Fault::Misuse("say what the quota is, or --none".into()));
@@ -140,6 +147,11 @@ pub(super) async fn policy(client: &Client, show: Show, command: PolicyCommand) 
     };
     show.answer(&client.submit(request).await?, changes);
     Ok(())
+}
+
+/// A limit of nothing, which would read as no limit.
+fn nothing(given: &str) -> Fault {
+    Fault::Misuse(format!("a quota of {given:?} would let nothing run; leave it out for no limit"))
 }
 
 fn policy_text(policy: &PolicyStatus) -> String {
