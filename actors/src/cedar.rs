@@ -247,8 +247,8 @@ impl Policies {
             return Err(invalid(message));
         }
         let set = PolicySet::from_str(source).map_err(|errors| {
-            let line = errors.iter().next().map(|error| located(source, error)).unwrap_or_default();
-            invalid(format!("the policy does not parse{line}: {errors}"))
+            let place = errors.iter().next().and_then(|error| place(source, error));
+            invalid(format!("the policy does not parse{}: {errors}", worded(place)))
         })?;
         if set.templates().next().is_some() {
             return Err(invalid("the policy has a template, which nothing would fill in".into())
@@ -257,9 +257,9 @@ impl Policies {
         if !crate::mutant!(PolicyNotValidated) {
             let result = Validator::new(SCHEMA.clone()).validate(&set, ValidationMode::Strict);
             let errors = result.validation_errors();
-            let first = errors.map(|error| (located(source, error), error.to_string())).min();
-            if let Some((line, error)) = first {
-                return Err(invalid(format!("the policy is not valid{line}: {error}")));
+            let first = errors.map(|error| (place(source, error), error.to_string())).min();
+            if let Some((place, error)) = first {
+                return Err(invalid(format!("the policy is not valid{}: {error}", worded(place))));
             }
         }
         let place = constant(&set);
@@ -330,9 +330,15 @@ fn constant(set: &PolicySet) -> Option<Verdict> {
     Some(Verdict { allowed: !policies.is_empty(), policies, trouble: None })
 }
 
-/// ` at line N`, where it is known.
-fn located(source: &str, error: &dyn Diagnostic) -> String {
-    let offset = error.labels().and_then(|mut labels| labels.next()).map(|label| label.offset());
-    let before = offset.and_then(|offset| source.get(..offset));
-    before.map_or_else(String::new, |before| format!(" at line {}", before.matches('\n').count() + 1))
+/// The line and the column of an error, both from 1, where they are known.
+fn place(source: &str, error: &dyn Diagnostic) -> Option<(usize, usize)> {
+    let label = error.labels()?.next()?;
+    let before = source.get(..label.offset())?;
+    let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
+    Some((before.matches('\n').count() + 1, column))
+}
+
+/// ` at line N, column N`, where they are known.
+fn worded(place: Option<(usize, usize)>) -> String {
+    place.map_or_else(String::new, |(line, column)| format!(" at line {line}, column {column}"))
 }

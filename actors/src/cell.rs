@@ -234,6 +234,11 @@ impl<B: Behavior> Cell<B> {
         self.record(turn, refusal, head.correlation, record.noted.clone(), &record.input).0
     }
 
+    /// Supposes that something about the state is otherwise than its entries made it. For forks alone.
+    pub(crate) fn suppose(&mut self, otherwise: impl FnOnce(&mut B)) {
+        otherwise(&mut self.state);
+    }
+
     /// Takes the turn of a recorded entry again, reading no more of its bytes than what was heard, and compares what
     /// comes of it with the rest, byte for byte. When that is the same, moves on to after the entry and returns the
     /// number of its events; else everything stays as it is.

@@ -3,6 +3,7 @@
 //! Everything here is pure and synchronous. Time, identity and randomness arrive in the [`behavior::Turn`]; what should
 //! happen is returned. The live host, the planner and the simulator drive the very same code.
 
+pub mod backtest;
 pub mod behavior;
 pub mod cast;
 pub mod cedar;

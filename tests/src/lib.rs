@@ -2,6 +2,7 @@
 
 mod load;
 pub mod nats;
+pub mod page;
 mod session;
 mod terminal;
 mod workload;

@@ -2,9 +2,8 @@
 //! what a loss would come to, and suggestions that are followed. And the page on it is true.
 
 use serde_json::Value;
-use std::path::{Path, PathBuf};
 use std::process::Output;
-use tests::{System, Terminal, root};
+use tests::{System, Terminal, page};
 
 /// The page, whose every command is run here.
 const PAGE: &str = "docs/scheduling.md";
@@ -268,67 +267,8 @@ fn top_is_drawn_on_a_terminal_and_printed_once() {
     assert!(terminal.is_as_it_was(), "{}", terminal.shows());
 }
 
-/// The blocks of the page that begin with this.
-fn blocks(begin: &str) -> Vec<String> {
-    let text = std::fs::read_to_string(root().join(PAGE)).expect("the page is readable text");
-    let begin = format!("```{begin}\n");
-    text.split(&begin).skip(1).filter_map(|rest| rest.split("```").next().map(str::to_owned)).collect()
-}
-
-/// The files of the page: each block begins with a comment that names it.
-fn files(system: &System) -> Vec<PathBuf> {
-    let name = |block: &String| block.lines().next().and_then(|line| line.strip_prefix("# ")).map(str::to_owned);
-    let blocks = blocks("toml").into_iter().filter_map(|block| Some((name(&block)?, block)));
-    blocks.map(|(name, block)| PathBuf::from(write(system, &name, &block))).collect()
-}
-
-/// Columns of a table are as wide as they must be, so that only words count; `…` stands for anything.
-fn says(output: &str, line: &str) -> bool {
-    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let line = words(line);
-    output.lines().map(words).any(|found| {
-        let mut rest = found.as_str();
-        let mut parts = line.split('…').map(str::trim).filter(|part| !part.is_empty());
-        parts.all(|part| rest.find(part).map(|at| rest = &rest[at + part.len()..]).is_some())
-    })
-}
-
 #[test]
 fn every_command_of_the_page_does_what_the_page_says() {
     let system = two_nodes();
-    let written = files(&system);
-    assert!(!written.is_empty(), "the page shows manifests");
-    let there = written[0].parent().map(Path::to_path_buf).expect("a file lies in a directory");
-    let (mut name, mut output, mut ran) = (String::new(), String::new(), 0);
-    for line in blocks("console").iter().flat_map(|block| block.lines()) {
-        let Some(command) = line.strip_prefix("$ ") else {
-            assert!(line.is_empty() || says(&output, line), "{line:?} is not in\n{output}");
-            continue;
-        };
-        let (command, code) = command.split_once("  # exits with ").unwrap_or((command, "0"));
-        let word = |word: &str| match word {
-            "$PLAN" => name.clone(),
-            file if file.ends_with(".toml") => there.join(file).display().to_string(),
-            word => word.to_owned(),
-        };
-        let words: Vec<String> = command.split_whitespace().skip(1).map(word).collect();
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let done = system.orrery(&words);
-        output = format!("{}{}", text(&done.stdout), text(&done.stderr));
-        assert_eq!(
-            done.status.code().map(|code| code.to_string()).as_deref(),
-            Some(code.trim()),
-            "{command}\n{output}"
-        );
-        let planned = output.lines().next().and_then(|line| line.strip_prefix("plan "));
-        name = planned.map_or(name, str::to_owned);
-        if words[0] == "apply" {
-            system.eventually("what was applied runs", |system| {
-                let jobs = array(&system.json(&["status"]).unwrap_or_default()["jobs"]);
-                jobs.iter().all(|job| job["state"] == "steady")
-            });
-        }
-        ran += 1;
-    }
-    assert!(ran >= 5, "the page shows commands");
+    assert!(page::run(&system, PAGE) >= 5, "the page shows commands");
 }

@@ -6,6 +6,7 @@
 //! [`messages::policy::SYSTEM_REALM`].
 
 mod evolve;
+mod judge;
 mod known;
 mod orders;
 mod progress;
@@ -15,7 +16,7 @@ mod submit;
 mod tests;
 
 use crate::behavior::{Behavior, Draft, Turn};
-use crate::cedar::{self, Compiled, Policies};
+use crate::cedar::{self, Compiled};
 use crate::retry::Retry;
 use messages::envelope::{Address, MessageId};
 use messages::id::{ActorId, Kind};
@@ -138,13 +139,15 @@ impl Policy {
         &self.routes
     }
 
+    /// A command about which the scheduler is asked just now, and the jobs of which it is to say whether they fit.
+    pub fn asked(&self, ticket: u64) -> Option<(&Request, Vec<JobSpec>)> {
+        let task = self.tasks.get(&ticket).filter(|task| task.stage == Stage::Checking)?;
+        Some((&task.request, progress::in_question(self, task)))
+    }
+
     /// How many commands are under way.
     pub fn under_way(&self) -> usize {
         self.tasks.len()
-    }
-
-    fn policies(&self) -> Option<&Policies> {
-        self.rules.compiled.get(self.text())
     }
 
     fn answer_to(&self, id: MessageId) -> Option<&Result<Answer, Refusal>> {

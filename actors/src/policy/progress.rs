@@ -63,22 +63,28 @@ fn me(draft: &Draft<'_, Policy>) -> PolicyId {
 
 fn ask_scheduler(draft: &mut Draft<'_, Policy>, ticket: u64) {
     let (state, policy) = (&draft.state, me(draft));
-    let Some(Task { request, planned, .. }) = state.tasks.get(&ticket) else { return };
-    let mut jobs = doubtful(state, request);
-    let question = if planned.is_empty() {
+    let Some(task) = state.tasks.get(&ticket) else { return };
+    let (jobs, placements) = (in_question(state, task), task.planned.clone());
+    let question = if placements.is_empty() {
         scheduler::Message::Check { policy, ticket, jobs }
     } else {
-        let is_planned = |spec: &JobSpec| {
-            let job = JobId::named(&spec.realm, &spec.name);
-            planned.iter().any(|placement| placement.job == job)
-        };
-        let beside: Vec<JobSpec> = orders::declared(state, request).into_values().filter(is_planned).collect();
-        jobs.extend(
-            beside.into_iter().filter(|spec| !jobs.iter().any(|one| one.name == spec.name)).collect::<Vec<_>>(),
-        );
-        scheduler::Message::Reserve { policy, ticket, jobs, placements: planned.clone() }
+        scheduler::Message::Reserve { policy, ticket, jobs, placements }
     };
     draft.turn.send(SchedulerId::of_site(DEFAULT_SITE), question);
+}
+
+/// The jobs of a command that the scheduler is asked about: the doubtful ones, and all of which it is planned where their
+/// instances go.
+pub(super) fn in_question(state: &Policy, Task { request, planned, .. }: &Task) -> Vec<JobSpec> {
+    let mut jobs = doubtful(state, request);
+    let is_planned = |spec: &JobSpec| {
+        let job = JobId::named(&spec.realm, &spec.name);
+        planned.iter().any(|placement| placement.job == job)
+    };
+    let beside = orders::declared(state, request).into_values().filter(is_planned);
+    let beside: Vec<JobSpec> = beside.filter(|spec| !jobs.iter().any(|one| one.name == spec.name)).collect();
+    jobs.extend(beside);
+    jobs
 }
 
 /// The scheduler has said whether it would fit.

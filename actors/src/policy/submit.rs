@@ -4,12 +4,9 @@ use super::{LANE_MAX, Policy, TASKS_MAX, known, orders, progress};
 use crate::behavior::Draft;
 use crate::cedar::{Circumstance, Party, Policies, Verdict};
 use messages::id::{ActorId, PolicyId};
-use messages::manifest::{RouteSpec, Workload};
 use messages::policy::{Answer, Change, Event, Mode, Request};
 use messages::reason::{Reason, Refusal};
 use messages::scheduler::Placement;
-use messages::time::Timestamp;
-use std::collections::BTreeMap;
 
 /// What a command must come to: the entry that its plan rests on, and where its instances go at once.
 pub(super) type Plan<'a> = (u64, &'a [Placement]);
@@ -123,58 +120,4 @@ fn open_door(policies: &Policies, mode: Mode, draft: &Draft<'_, Policy>, realm: 
     let message = format!("this policy would lock {who} out: set-policy would be {}", verdict.words());
     Err(Refusal::new(verdict.reason(), message)
         .change("permit action \"set-policy\" for yourself, or set the policy in mode shadow first"))
-}
-
-impl Policy {
-    /// What the policy in force says of a command: of all that it is about, the first denial.
-    fn judge(
-        &self,
-        principal: &messages::envelope::Principal,
-        realm: &str,
-        request: &Request,
-        now: Timestamp,
-    ) -> Verdict {
-        let Some(policies) = self.policies() else { return Verdict::unreadable() };
-        let who = Party::user(principal);
-        let when = Circumstance::When(now);
-        let action = request.action();
-        let on = |party: &Party, circumstance| policies.judge(&who, action, party, circumstance);
-        let on_job = |job: &str, circumstance| {
-            let nothing = Workload::default();
-            let known = self.jobs.get(job);
-            let workload = known.map_or(&nothing, |spec| &spec.workload);
-            on(&Party::job(realm, job, workload, known.is_some_and(|spec| spec.exclusive)), circumstance)
-        };
-        match request {
-            Request::Apply { manifest } => {
-                let jobs = manifest.jobs.values().map(|spec| {
-                    let party = Party::job(realm, &spec.name, &spec.workload, spec.exclusive);
-                    on(&party, Circumstance::Count(now, spec.instances))
-                });
-                let count = Circumstance::Count(now, 0);
-                let routes = manifest.routes.values().map(|route| on(&Party::route(route), count));
-                let all = jobs.chain(routes).reduce(if crate::mutant!(LastVerdictCounts) {
-                    |_, last| last
-                } else {
-                    Verdict::and
-                });
-                all.unwrap_or_else(|| on(&Party::realm(realm), count))
-            }
-            Request::Scale { job, instances } => on_job(job, Circumstance::Count(now, *instances)),
-            Request::Restart { job, .. }
-            | Request::Stop { job }
-            | Request::Promote { job, .. }
-            | Request::Hold { job, .. }
-            | Request::Resume { job, .. }
-            | Request::Abort { job, .. } => on_job(job, when),
-            Request::RemoveRoute { route } => {
-                let unknown = RouteSpec { realm: realm.into(), name: route.clone(), ..RouteSpec::default() };
-                on(&Party::route(self.routes.get(route).unwrap_or(&unknown)), when)
-            }
-            Request::Cordon { node } | Request::Uncordon { node } | Request::Drain { node } => {
-                on(&Party::node(node, &BTreeMap::new()), when)
-            }
-            Request::SetPolicy { .. } | Request::SetQuota { .. } => on(&Party::realm(realm), when),
-        }
-    }
 }

@@ -33,6 +33,7 @@ mod tests;
 mod view;
 
 pub use census::{Domain, Spot};
+pub use check::check;
 pub use cluster::Cluster;
 pub use explain::{Against, Verdict, why_not};
 pub use index::scanning;
@@ -190,6 +191,20 @@ impl Scheduler {
     /// What a job is called in its realm.
     fn name_of(&self, job: JobId) -> Option<String> {
         self.jobs.get(&job).map(|known| known.name.clone())
+    }
+
+    /// What the rules of its realm say of an instance on a node, and in which mode. None without rules, or without the node.
+    pub fn ruled(&self, want: &Want<'_>, node: NodeId) -> Option<(cedar::Verdict, Mode)> {
+        let (rules, node) = (self.rules.get(want.realm)?, self.cluster.node(node)?);
+        let job = Party::job(want.realm, want.name, want.workload, want.exclusive);
+        Some((rules.place(&job, &Party::node(node.name(), &node.tags())), rules.mode))
+    }
+
+    /// Supposes that a realm has these rules, enforced. For forks alone: nothing records it.
+    pub(crate) fn suppose(&mut self, realm: &str, text: &str) {
+        let compiled = Compiled::default();
+        let rules = Rules { version: u64::MAX, mode: Mode::Enforce, text: text.to_string(), compiled };
+        self.rules.insert(realm.to_string(), rules);
     }
 
     /// Whether a realm has rules for placements.

@@ -37,6 +37,7 @@ pub(super) async fn openapi() -> Json<Value> {
             },
             "/v1/status": { "get": read("Jobs, nodes, routes and rollouts", &[&at, &job]) },
             "/v1/policies": { "get": read("The policy and quota of every realm", &[&at]) },
+            "/v1/policies/test": { "post": command("What of the last stretch of time a policy would decide otherwise: { \"realm\": …, \"text\": …, \"since\": \"7d\" }", &[]) },
             "/v1/why/{instance}": { "get": read("Why an instance is where and how it is", &[&instance, &at]) },
             "/v1/why-not/{job}/{node}": { "get": read(
                 "What stands against a job on a node",

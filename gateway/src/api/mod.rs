@@ -3,6 +3,7 @@
 //! What is answered has the shapes of [`messages::api`]; what is refused is a [`messages::api::Failure`].
 
 mod agents;
+mod backtest;
 mod commands;
 mod description;
 mod failed;
@@ -15,6 +16,7 @@ mod reads;
 mod search;
 
 pub use agents::Heard;
+pub use backtest::Trial;
 pub use commands::{ApplyQuery, Submission};
 pub use guard::OPERATOR;
 pub use opinions::Opinion;
@@ -37,6 +39,7 @@ pub fn router(site: Site) -> Router {
         .route("/v1/capacity", get(plan::capacity).post(plan::capacity_of))
         .route("/v1/status", get(reads::status))
         .route("/v1/policies", get(reads::policies))
+        .route("/v1/policies/test", post(backtest::test))
         .route("/v1/why/{*instance}", get(search::why))
         .route("/v1/why-not/{job}/{node}", get(reads::why_not))
         .route("/v1/trace/{id}", get(search::trace))

@@ -21,7 +21,7 @@ use messages::policy::{Message, Request};
 use messages::reason::{Reason, Refusal};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 /// How many forks are turned at once.
@@ -48,11 +48,16 @@ pub(super) struct CapacityQuery {
     job: Option<String>,
 }
 
-/// Finds something out in a fork of the fold, beside what this process does otherwise.
-async fn fork<T: Send + 'static>(fold: Fold, turn: impl FnOnce(&Fold) -> T + Send + 'static) -> Result<T, Failed> {
+/// Waits until a fork may be turned, which may be done until what is given back is dropped.
+pub(super) async fn turn_for_a_fork() -> Result<SemaphorePermit<'static>, Failed> {
     let busy = || Failed::unavailable(Reason::Overloaded, "too many plans are being made already; try again later");
     let permit = tokio::time::timeout(FORK_WITHIN, FORKS.acquire()).await.map_err(|_| busy())?;
-    let _permit = permit.map_err(|_| busy())?;
+    permit.map_err(|_| busy())
+}
+
+/// Finds something out in a fork of the fold, beside what this process does otherwise.
+async fn fork<T: Send + 'static>(fold: Fold, turn: impl FnOnce(&Fold) -> T + Send + 'static) -> Result<T, Failed> {
+    let _permit = turn_for_a_fork().await?;
     let turned = tokio::task::spawn_blocking(move || turn(&fold)).await;
     turned.map_err(|error| Failed::unavailable(Reason::Invalid, format!("the plan could not be made: {error}")))
 }

@@ -1,5 +1,6 @@
 //! What can be typed, and what `--help` says of it.
 
+use super::backtest::PolicyTest;
 use super::sim::SimCommand;
 use crate::driver::Stream;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -400,6 +401,10 @@ pub(super) enum PolicyCommand {
         #[arg(long, default_value = "audit")]
         mode: PolicyMode,
     },
+    /// Judge what was decided anew under a policy, and show what would come out otherwise: exits with 1 if anything would
+    #[command(after_help = "Examples:\n  orrery policy test shop.cedar --since 7d\n  \
+                            orrery policy test shop.cedar --log session.orx --realm shop")]
+    Test(PolicyTest),
     /// Replace the quota
     #[command(
         after_help = "Examples:\n  orrery policy quota --instances 20 --memory 4GiB\n  orrery policy quota --none"

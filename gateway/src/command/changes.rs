@@ -2,13 +2,14 @@
 
 use super::apply::changes;
 use super::arguments::{JobCommand, NodeCommand, PolicyCommand, Rolling, RolloutCommand, RouteCommand};
+use super::backtest;
 use super::client::Client;
 use super::fault::Fault;
 use super::machine::{amount, resource};
 use super::show::Show;
 use super::status;
 use crate::views::status::PolicyStatus;
-use messages::api::{RolloutState, Status};
+use messages::api::{EXIT_DONE, RolloutState, Status};
 use messages::policy::{Quota, Request, SYSTEM_REALM};
 use messages::quantity;
 use messages::reason::Reason;
@@ -102,7 +103,7 @@ async fn under_way(client: &Client, job: &str) -> Result<u32, Fault> {
 }
 
 /// `orrery policy`
-pub(super) async fn policy(client: &Client, show: Show, command: PolicyCommand) -> Result<(), Fault> {
+pub(super) async fn policy(client: &Client, show: Show, command: PolicyCommand) -> Result<u8, Fault> {
     let request = match command {
         PolicyCommand::Show(at) => {
             let realm = client.realm().await?;
@@ -113,13 +114,14 @@ pub(super) async fn policy(client: &Client, show: Show, command: PolicyCommand) 
                 Fault::refused(Reason::NotFound, message, "apply a manifest first, or name another with --realm")
             })?;
             show.answer(&one, policy_text);
-            return Ok(());
+            return Ok(EXIT_DONE);
         }
         PolicyCommand::Set { file, mode } => {
             let text = std::fs::read_to_string(&file)
                 .map_err(|error| Fault::Unreachable(format!("cannot read {}: {error}", file.display())))?;
             Request::SetPolicy { text, mode: mode.into() }
         }
+        PolicyCommand::Test(arguments) => return backtest::test(client, show, arguments).await,
         PolicyCommand::Quota { none: true, .. } => Request::SetQuota { quota: None },
         PolicyCommand::Quota { instances, cpu, memory, disk, most, none: false } => {
             let mut resources = Resources {
@@ -139,7 +141,7 @@ pub(super) async fn policy(client: &Client, show: Show, command: PolicyCommand) 
         }
     };
     show.answer(&client.submit(request).await?, changes);
-    Ok(())
+    Ok(EXIT_DONE)
 }
 
 fn policy_text(policy: &PolicyStatus) -> String {

@@ -1,7 +1,7 @@
 //! The client of the API.
 
 use super::fault::Fault;
-use crate::api::{Manifests, Submission};
+use crate::api::{Manifests, Submission, Trial};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client as Http;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use messages::api::{Applied, Failure, Status};
+use messages::api::{Applied, Backtest, Failure, Status};
 use messages::manifest::Manifest;
 use messages::policy;
 use messages::reason::Reason;
@@ -104,6 +104,13 @@ impl Client {
     /// Asks what would come of manifests.
     pub async fn ask<T: DeserializeOwned>(&self, path: &[&str], manifests: Vec<Manifest>) -> Result<T, Fault> {
         let response = self.send(Method::POST, &target(path, &[]), json(&Manifests { manifests })?).await;
+        let response = response.map_err(|error| self.away(&error))?;
+        if response.status().is_success() { whole(response).await } else { Err(refused(response).await) }
+    }
+
+    /// Asks what a policy would have decided otherwise.
+    pub async fn test_policy(&self, trial: &Trial) -> Result<Backtest, Fault> {
+        let response = self.send(Method::POST, "/v1/policies/test", json(trial)?).await;
         let response = response.map_err(|error| self.away(&error))?;
         if response.status().is_success() { whole(response).await } else { Err(refused(response).await) }
     }

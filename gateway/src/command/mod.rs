@@ -5,6 +5,7 @@
 pub mod agent;
 mod apply;
 mod arguments;
+mod backtest;
 mod capacity;
 mod changes;
 mod client;
@@ -86,7 +87,7 @@ async fn dispatch(command: Command, asking: &arguments::Asking, show: Show) -> R
         Command::Node(command) => changes::node(&client, show, command).await?,
         Command::Route(command) => changes::route(&client, show, command).await?,
         Command::Rollout(command) => changes::rollout(&client, show, command).await?,
-        Command::Policy(command) => changes::policy(&client, show, command).await?,
+        Command::Policy(command) => return changes::policy(&client, show, command).await,
         Command::Why { instance, at } => explain::why(&client, show, &instance, at.at).await?,
         Command::WhyNot { job, node, at } => return explain::why_not(&client, show, &job, &node, at.at).await,
         Command::Trace { id, at } => explain::trace(&client, show, &id, at.at).await?,

@@ -24,6 +24,7 @@ use actix::Addr;
 use actors::agent::Beat;
 use actors::agent::detector::Detector;
 use actors::agent::roll::Roll;
+use actors::cast::AnyCell;
 use actors::fold::Fold;
 use actors::ports::{AppendError, Log, Position};
 use messages::agent::Order;
@@ -222,6 +223,14 @@ impl Site {
     /// A sentence, when the log cannot be read.
     pub async fn entries(&self, from: Position, limit: usize) -> Result<Vec<(Position, Entry)>, String> {
         self.log(move |log| open::entries(log, from, limit)).await
+    }
+
+    /// The cells that the log begins with, when what was before was let go.
+    ///
+    /// # Errors
+    /// A sentence, when the log cannot be read.
+    pub async fn beginning(&self) -> Result<Vec<AnyCell>, String> {
+        self.log(open::beginning).await
     }
 
     /// Every entry from now on, as it becomes durable.

@@ -123,10 +123,14 @@ fn visit(
 /// A fold that begins where the log does.
 fn begin(log: &mut dyn Log) -> Result<Fold, String> {
     let mut fold = Fold::default();
-    if let Some(base) = log.base().map_err(|error| error.to_string())? {
-        cells(&base)?.into_iter().for_each(|cell| fold.insert(cell));
-    }
+    beginning(log)?.into_iter().for_each(|cell| fold.insert(cell));
     Ok(fold)
+}
+
+/// The cells that the log begins with, when what was before was let go.
+pub fn beginning(log: &mut dyn Log) -> Result<Vec<AnyCell>, String> {
+    let base = log.base().map_err(|error| error.to_string())?;
+    base.map_or(Ok(Vec::new()), |base| cells(&base))
 }
 
 /// The fold as it was.

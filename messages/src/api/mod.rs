@@ -3,11 +3,13 @@
 //! Fields are only ever added. Times are RFC 3339 in UTC, ids are UUIDs, reasons are the codes of
 //! [`crate::reason::Reason`], and `position` is where in the journal the answer stands.
 
+mod backtest;
 mod log;
 mod plan;
 mod status;
 mod why;
 
+pub use backtest::{Backtest, Becomes, Flip, Flips};
 pub use log::{CauseEntry, LogEntry, Mismatch, Sent, Trace, Verified};
 pub use plan::{
     Capacity, Fragility, JobRoom, Left, LossOf, NodeLeft, Plan, PlannedCommand, PlannedMove, PlannedPlacement,
