@@ -10,8 +10,8 @@ use simulator::world::queue::Store;
 
 /// Nodes of the challenge, and of the part of it that is run.
 const NODES: u32 = 6_100;
-const PART: u32 = 10;
-const QUICK_PART: u32 = 100;
+const PART: u32 = 50;
+const QUICK_PART: u32 = 300;
 /// Virtual seconds, in which all have started.
 const SECONDS: u64 = 600;
 
