@@ -5,6 +5,8 @@ mod logs;
 mod strength;
 mod worlds;
 
+pub use worlds::{RESTING, run};
+
 use crate::row::{least, most};
 use crate::setting::{Fault, Report, Setting};
 

@@ -21,18 +21,24 @@ const LASTS: (u64, u64) = (432, 1_296);
 /// Every happening is played.
 const AWAKE: Knobs = Knobs { store: Store::Wheel, rest: false };
 /// Machines that have nothing to do but beat are not.
-const RESTING: Knobs = Knobs { store: Store::Wheel, rest: true };
+pub const RESTING: Knobs = Knobs { store: Store::Wheel, rest: true };
 const SMALL: &str = include_str!("small.toml");
 
 /// A world that ran, or a part of its time.
-struct Ran {
+pub struct Ran {
     /// Processor time, in seconds.
-    took: f64,
-    events: f64,
-    starts: f64,
+    pub took: f64,
+    /// Happenings.
+    pub events: f64,
+    /// Instances that were started.
+    pub starts: f64,
 }
 
-fn run(plan: &Plan, knobs: Knobs) -> Result<Ran, Fault> {
+/// Runs a world.
+///
+/// # Errors
+/// When an invariant does not hold.
+pub fn run(plan: &Plan, knobs: Knobs) -> Result<Ran, Fault> {
     let begun = processor_time();
     let verdict = simulator::run_with(plan, knobs);
     let took = processor_time() - begun;

@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use tokio::sync::broadcast::error::RecvError;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 /// Realms that the jobs are dealt to, each with a policy of its own.
@@ -107,7 +108,7 @@ fn name(job: usize) -> String {
 
 /// Declares all jobs, in manifests that are submitted all at once.
 async fn declare(site: &Site, load: Load) -> Result<(), String> {
-    let mut answers = tokio::task::JoinSet::new();
+    let mut answers = JoinSet::new();
     for of in 0..REALMS {
         let jobs: Vec<usize> = (of..load.jobs).step_by(REALMS).collect();
         for some in jobs.chunks(MANIFEST_JOBS) {
@@ -116,6 +117,11 @@ async fn declare(site: &Site, load: Load) -> Result<(), String> {
             answers.spawn(submit(site.clone(), realm(of), Request::Apply { manifest }));
         }
     }
+    all_well(answers).await
+}
+
+/// Waits for every answer, the first bad one of which is told.
+async fn all_well(mut answers: JoinSet<Result<(), String>>) -> Result<(), String> {
     while let Some(answer) = answers.join_next().await {
         answer.map_err(|error| error.to_string())??;
     }
@@ -166,7 +172,7 @@ async fn arrivals(site: &Site, load: Load) -> Result<Vec<f64>, String> {
 }
 
 async fn ask(site: Site, asks: Vec<(usize, usize)>, due: impl Fn(usize) -> Instant) -> Result<(), String> {
-    let mut answers = tokio::task::JoinSet::new();
+    let mut answers = JoinSet::new();
     for (at, (job, slot)) in asks.into_iter().enumerate() {
         tokio::time::sleep_until(due(at).into()).await;
         let request = Request::Scale { job: name(job), instances: slot as u32 + 1 };
@@ -175,8 +181,5 @@ async fn ask(site: Site, asks: Vec<(usize, usize)>, due: impl Fn(usize) -> Insta
             answer.map_err(|error| error.to_string())??;
         }
     }
-    while let Some(answer) = answers.join_next().await {
-        answer.map_err(|error| error.to_string())??;
-    }
-    Ok(())
+    all_well(answers).await
 }
